@@ -1,0 +1,75 @@
+# The numbers of RFC 7252, 7641, 7959 and of the IANA CoRE registries that follow them.
+
+VERSION = 1
+
+# Message types (RFC 7252, 3)
+CON = 0
+NON = 1
+ACK = 2
+RST = 3
+
+# Codes (RFC 7252, 12.1): class in the upper three bits, detail in the lower five.
+EMPTY = 0x00
+GET = 0x01
+POST = 0x02
+PUT = 0x03
+DELETE = 0x04
+FETCH = 0x05
+
+CREATED = 0x41
+DELETED = 0x42
+VALID = 0x43
+CHANGED = 0x44
+CONTENT = 0x45
+CONTINUE = 0x5F
+
+BAD_REQUEST = 0x80
+UNAUTHORIZED = 0x81
+BAD_OPTION = 0x82
+FORBIDDEN = 0x83
+NOT_FOUND = 0x84
+METHOD_NOT_ALLOWED = 0x85
+NOT_ACCEPTABLE = 0x86
+REQUEST_ENTITY_INCOMPLETE = 0x88
+REQUEST_ENTITY_TOO_LARGE = 0x8D
+UNSUPPORTED_CONTENT_FORMAT = 0x8F
+TOO_MANY_REQUESTS = 0x9D
+
+INTERNAL_SERVER_ERROR = 0xA0
+NOT_IMPLEMENTED = 0xA1
+SERVICE_UNAVAILABLE = 0xA3
+PROXYING_NOT_SUPPORTED = 0xA5
+
+# Options (RFC 7252, 5.10; 7641, 2; 7959, 2.1). An odd number is critical (RFC 7252, 5.4.1).
+URI_HOST = 3
+ETAG = 4
+OBSERVE = 6
+URI_PORT = 7
+LOCATION_PATH = 8
+URI_PATH = 11
+CONTENT_FORMAT = 12
+MAX_AGE = 14
+URI_QUERY = 15
+ACCEPT = 17
+BLOCK2 = 23
+BLOCK1 = 27
+SIZE2 = 28
+PROXY_URI = 35
+PROXY_SCHEME = 39
+SIZE1 = 60
+
+# Content formats (RFC 7252, 12.3)
+TEXT_PLAIN = 0
+LINK_FORMAT = 40
+OCTET_STREAM = 42
+JSON = 50
+CBOR = 60
+
+# Values of the Observe option in a request (RFC 7641, 2)
+OBSERVE_REGISTER = 0
+OBSERVE_DEREGISTER = 1
+
+
+def dotted(code):
+    # 0x84 -> "4.04", the way the RFCs print a code.
+    return "%d.%02d" % (code >> 5, code & 31)

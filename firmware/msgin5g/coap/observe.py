@@ -1,0 +1,52 @@
+# Observing resources (RFC 7641): who observes what, and which of two notifications is newer.
+
+from .. import ticks
+
+_SEQUENCE_BITS = 24
+
+
+def is_newer(sequence, now, last_sequence, last_now):
+    # RFC 7641, 3.4: newer by the number, or so much later that the number may have wrapped.
+    ahead = (sequence - last_sequence) & ((1 << _SEQUENCE_BITS) - 1)
+    return 0 < ahead < 1 << (_SEQUENCE_BITS - 1) or ticks.diff(now, last_now) > 128000
+
+
+class Observer:
+    def __init__(self, peer, token, query):
+        self.peer = peer
+        self.token = token
+        self.query = query
+        # A notification that is not acknowledged yet, and whether the state has changed since it was sent.
+        self.exchange = None
+        self.changed = False
+
+
+class Observers:
+    # The observers of one resource, bounded in number.
+    def __init__(self, most):
+        self._most = most
+        self._entries = {}
+        self._sequence = 0
+
+    def __len__(self):
+        return len(self._entries)
+
+    def __iter__(self):
+        return iter(list(self._entries.values()))
+
+    def add(self, peer, token, query):
+        # False when there are too many: the client gets a plain response then (RFC 7641, 4.1).
+        key = (peer.number, token)
+        if key not in self._entries and len(self._entries) >= self._most:
+            return False
+        self._entries[key] = Observer(peer, token, query)
+        return True
+
+    def remove(self, peer, token):
+        self._entries.pop((peer.number, token), None)
+
+    def sequence(self):
+        return self._sequence
+
+    def advance(self):
+        self._sequence = (self._sequence + 1) & ((1 << _SEQUENCE_BITS) - 1)

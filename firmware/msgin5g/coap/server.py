@@ -1,0 +1,240 @@
+# The server role (RFC 7252, 5.8): resources, with block-wise bodies (RFC 7959) and observers (RFC 7641).
+#
+# A handler is called as handler(request, now) with the whole body in request.payload, and answers with
+# server.respond(request, ...), at once or later.
+
+from . import block
+from . import numbers as n
+from .endpoint import ACKNOWLEDGED, Full
+from .message import ABSENT, encode_options
+from .observe import Observers
+
+
+class Server:
+    def __init__(self, endpoint, most_body=4096, most_transfers=2, szx=block.LARGEST_SZX, most_observers=4):
+        self.endpoint = endpoint
+        self._most_body = most_body
+        self._most_observers = most_observers
+        self._szx = szx
+        self._resources = {}
+        self._observed = {}
+        timeout = endpoint.parameters.response_timeout
+        self._uploads = block.Bodies(most_transfers, timeout)
+        self._downloads = block.Bodies(most_transfers, timeout)
+        self.handler_errors = 0
+        # on_error(request, exception): a handler raised it; the peer has got 5.00.
+        self.on_error = None
+        endpoint.on_request = self._on_request
+        endpoint.on_timer.append(self._on_timer)
+
+    def add(self, path, method, handler):
+        self._resources.setdefault(path, {})[method] = handler
+
+    def add_observable(self, path, render):
+        # render(query) -> (code, content format, payload): the state of the resource.
+        self._observed[path] = (Observers(self._most_observers), render)
+        self.add(path, n.GET, self._get_observable)
+
+    def notify(self, path, now):
+        # The state of an observable resource has changed.
+        observers, _ = self._observed[path]
+        observers.advance()
+        for observer in observers:
+            observer.changed = True
+            if observer.exchange is None:
+                self._notify(path, observer, now)
+
+    def observers(self, path):
+        return len(self._observed[path][0])
+
+    def respond(self, request, code, now, payload=b"", content_format=ABSENT, options=()):
+        options = list(options)
+        if content_format != ABSENT:
+            options.append((n.CONTENT_FORMAT, content_format))
+        if request.block1 != ABSENT:
+            options.append((n.BLOCK1, request.block1))
+        wanted = request.block2
+        exponent = self._szx
+        if wanted != ABSENT:
+            exponent = min(exponent, block.szx(wanted))
+        if wanted != ABSENT or len(payload) > block.size(exponent):
+            self._respond_block(request, code, options, payload, exponent, now)
+            return
+        self.endpoint.respond(
+            request, code, encode_options(options) if options else b"", payload, now
+        )
+
+    # -- requests
+
+    def _on_request(self, request, message, now):
+        request.path = path = message.path()
+        request.query = message.query()
+        request.content_format = message.content_format
+        request.observe = message.observe
+        request.block1 = ABSENT
+        request.block2 = message.block2
+        if path is None or request.query is None:
+            self._refuse(request, n.BAD_OPTION, now)
+            return
+        methods = self._resources.get(path)
+        if methods is None:
+            self._refuse(request, n.NOT_FOUND, now)
+            return
+        handler = methods.get(request.code)
+        if handler is None:
+            self._refuse(request, n.METHOD_NOT_ALLOWED, now)
+            return
+        if request.block2 != ABSENT and block.szx(request.block2) == block.RESERVED_SZX:
+            self._refuse(request, n.BAD_REQUEST, now)
+            return
+        request.payload = bytes(message.payload())
+        if message.block1 != ABSENT:
+            if not self._upload(request, message, now):
+                return
+        elif len(request.payload) > self._most_body:
+            self._too_large(request, now)
+            return
+        if request.block2 != ABSENT and block.number(request.block2):
+            if self._download(request, now):
+                return
+        self._handle(handler, request, now)
+
+    def _handle(self, handler, request, now):
+        try:
+            handler(request, now)
+        except Exception as error:
+            self.handler_errors += 1
+            if self.on_error:
+                self.on_error(request, error)
+            self.endpoint.respond(request, n.INTERNAL_SERVER_ERROR, b"", b"", now)
+
+    def _refuse(self, request, code, now):
+        self.endpoint.respond(request, code, b"", b"", now)
+
+    def _too_large(self, request, now):
+        options = encode_options([(n.SIZE1, self._most_body)])
+        self.endpoint.respond(request, n.REQUEST_ENTITY_TOO_LARGE, options, b"", now)
+
+    # -- Block1: a request body in pieces
+
+    def _upload(self, request, message, now):
+        # True when the body is complete; otherwise the request has been answered.
+        this = message.block1
+        key = (request.peer.number, request.code, request.path, request.query)
+        if block.number(this) == 0:
+            body = bytearray()
+            if message.size1 > self._most_body:
+                self._too_large(request, now)
+                return False
+            if not self._uploads.put(key, body, now):
+                self._refuse(request, n.SERVICE_UNAVAILABLE, now)
+                return False
+            self._on_timer(now)
+        else:
+            body = self._uploads.get(key, now)
+            if body is None:
+                self._refuse(request, n.REQUEST_ENTITY_INCOMPLETE, now)
+                return False
+        refusal = block.append(body, this, request.payload, self._most_body)
+        if refusal is not None:
+            self._uploads.remove(key)
+            if refusal == n.REQUEST_ENTITY_TOO_LARGE:
+                self._too_large(request, now)
+            else:
+                self._refuse(request, refusal, now)
+            return False
+        if block.more(this):
+            # A smaller size in the answer asks for smaller blocks from here on (RFC 7959, 2.5).
+            answer = block.value(block.number(this), True, min(block.szx(this), self._szx))
+            options = encode_options([(n.BLOCK1, answer)])
+            self.endpoint.respond(request, n.CONTINUE, options, b"", now)
+            return False
+        self._uploads.remove(key)
+        request.payload = bytes(body)
+        request.block1 = this
+        return True
+
+    # -- Block2: a response body in pieces
+
+    def _respond_block(self, request, code, options, payload, exponent, now):
+        number = 0 if request.block2 == ABSENT else block.number(request.block2)
+        piece, more = block.cut(payload, number, exponent)
+        if piece is None:
+            self._refuse(request, n.BAD_OPTION, now)
+            return
+        options.append((n.BLOCK2, block.value(number, more, exponent)))
+        if number == 0:
+            options.append((n.SIZE2, len(payload)))
+            if more:
+                # The rest is served from the same body, even when the resource changes meanwhile.
+                kept = (code, [o for o in options if o[0] == n.CONTENT_FORMAT], payload)
+                self._downloads.put(self._download_key(request), kept, now)
+                self._on_timer(now)
+        self.endpoint.respond(request, code, encode_options(options), piece, now)
+
+    def _download(self, request, now):
+        # True when it was a later block of a body that is kept.
+        key = self._download_key(request)
+        kept = self._downloads.get(key, now)
+        if kept is None:
+            return False
+        code, options, payload = kept
+        exponent = min(self._szx, block.szx(request.block2))
+        self._respond_block(request, code, list(options), payload, exponent, now)
+        end = (block.number(request.block2) + 1) << (exponent + 4)
+        if end >= len(payload):
+            self._downloads.remove(key)
+        return True
+
+    def _download_key(self, request):
+        return (request.peer.number, request.code, request.path, request.query)
+
+    def _on_timer(self, now):
+        for bodies in (self._uploads, self._downloads):
+            due = bodies.sweep(now)
+            if due is not None:
+                self.endpoint.arm(due)
+
+    # -- observe
+
+    def _get_observable(self, request, now):
+        observers, render = self._observed[request.path]
+        code, content_format, payload = render(request.query)
+        options = []
+        if request.observe == n.OBSERVE_REGISTER:
+            if code < n.BAD_REQUEST and observers.add(request.peer, request.token, request.query):
+                options.append((n.OBSERVE, observers.sequence()))
+        elif request.observe == n.OBSERVE_DEREGISTER:
+            observers.remove(request.peer, request.token)
+        self.respond(request, code, now, payload, content_format, options)
+
+    def _notify(self, path, observer, now):
+        observers, render = self._observed[path]
+        observer.changed = False
+        code, content_format, payload = render(observer.query)
+        options = [(n.CONTENT_FORMAT, content_format)]
+        if code < n.BAD_REQUEST:
+            options.append((n.OBSERVE, observers.sequence()))
+        else:
+            # A notification that is an error ends the observation (RFC 7641, 4.2).
+            observers.remove(observer.peer, observer.token)
+        piece, more = block.cut(payload, 0, self._szx)
+        if more:
+            options.append((n.BLOCK2, block.value(0, True, self._szx)))
+            key = (observer.peer.number, n.GET, path, observer.query)
+            self._downloads.put(key, (code, [(n.CONTENT_FORMAT, content_format)], payload), now)
+
+        def on_end(exchange, how, message, now):
+            observer.exchange = None
+            if how != ACKNOWLEDGED:
+                observers.remove(observer.peer, observer.token)
+            elif observer.changed:
+                self._notify(path, observer, now)
+
+        try:
+            observer.exchange = self.endpoint.notify(
+                observer.peer, code, observer.token, encode_options(options), piece, True, on_end, now
+            )
+        except Full:
+            # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
+            observers.remove(observer.peer, observer.token)
