@@ -28,7 +28,7 @@ RUNNER = HERE / "runner.py"
 MARK = "\x1e"
 # A board has less, but the tests come on top of what they test. System tests set the heap of a real board.
 HEAP = "1M"
-FILE_TIMEOUT_S = 60
+FILE_TIMEOUT_S = float(os.environ.get("UNIT_FILE_TIMEOUT_S", "60"))
 TEST_TIMEOUT_S = 20
 
 
@@ -120,7 +120,7 @@ class MicroPythonTest(pytest.Item):
         if outcome.outcome != "passed":
             # The error before its traceback, since pytest's summary shows the first line.
             text = outcome.text.strip()
-            raise MicroPythonFailure(f"{text.rpartition('\n')[2]}\n{text}")
+            raise MicroPythonFailure(text.splitlines()[-1] + "\n" + text)
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, MicroPythonFailure):
@@ -135,7 +135,7 @@ class MicroPythonFailure(Exception):
     """The traceback that an interpreter printed."""
 
 
-def run_tests(interpreter: Path, path: Path, names: list[str], timeout: float = FILE_TIMEOUT_S) -> dict[str, Outcome]:
+def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outcome]:
     """Run tests of a file on an interpreter. Where it dies or hangs, the tests not yet reported have failed."""
     folders = [ROOT / "firmware", path.parent, HERE / "support", ".frozen"]
     command = [str(interpreter), "-X", f"heapsize={HEAP}", str(RUNNER), path.stem, *names]
@@ -149,11 +149,11 @@ def run_tests(interpreter: Path, path: Path, names: list[str], timeout: float = 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=timeout,
+            timeout=FILE_TIMEOUT_S,
         )
         output, end = done.stdout, f"ended with exit status {done.returncode}"
     except subprocess.TimeoutExpired as error:
-        output, end = error.stdout or b"", f"was stopped after {timeout:g} s"
+        output, end = error.stdout or b"", f"was stopped after {FILE_TIMEOUT_S:g} s"
 
     outcomes: dict[str, Outcome] = {}
     printed = ""
