@@ -1,4 +1,4 @@
-"""Set-up of a working copy: what the tests and the demo need, obtained into `build/` without touching the system.
+"""Set-up of a working copy: gets what the tests and the demo need into `build/`, without touching the system.
 
 The modules here use the standard library alone, since they run before anything is installed.
 """

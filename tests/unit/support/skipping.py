@@ -1,7 +1,7 @@
 """SkipTest: `raise SkipTest("why")` in a test that can't run on the runtime where it finds itself."""
 
 try:
-    from unittest import SkipTest
+    from unittest import SkipTest  # pyright: ignore[reportAssignmentType]
 except ImportError:
 
     class SkipTest(Exception):
