@@ -1,0 +1,396 @@
+# The MSGin5G Client: what an application on a board uses (TS 23.554, 8.2 and 8.3).
+#
+#     ue = Client("meter-17@example.org", "192.168.4.1")
+#     await ue.register()
+#     sent = await ue.send("23.5 C", application_server="meters@example.org")
+#     await sent.delivered()
+#     message = await ue.receive()
+#
+# It keeps its registration, sends what its store holds in the order it was given, tells each message's state, and
+# takes each message that arrives once. All waiting is asyncio's; everything else happens in the callbacks of the
+# CoAP endpoint, which run when the link has received something or a timer is due.
+
+import asyncio
+import os
+import time
+
+from . import messages, wire
+from .coap import numbers as coap
+from .coap.client import Client as CoapClient
+from .coap.endpoint import Endpoint, Full as EndpointFull, Parameters
+from .coap.server import Server as CoapServer
+from .delivery import DONE, LATER, Delivery
+from .registration import Registration
+from .resource import (
+    ACCEPTED,
+    NOT_REGISTERED,
+    REFUSED,
+    MessageResource,
+    failure_cause,
+    meaning,
+    request_options,
+    told,
+)
+from .store.memory import MemoryStore
+
+# The client's only hop: its gateway, or its server.
+_UP = ""
+
+# Seconds from 1970 to 2000, where some ports begin to count.
+_EPOCH_2000 = 946684800
+# A clock that shows less has not been set.
+_CLOCK_SET = 1704067200
+
+
+class RegistrationRefused(Exception):
+    # args[0] is the failure cause.
+    pass
+
+
+class Sent:
+    # A message on its way, as its sender sees it.
+    STORED = "stored"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+    def __init__(self, message_id, report, since):
+        self.message_id = message_id
+        self.report = report
+        self.state = Sent.STORED
+        # Why, when the state is FAILED.
+        self.cause = None
+        # Ticks at which it was stored and at which its state last changed.
+        self.since = self.until = since
+        self._changed = asyncio.Event()
+
+    def final(self):
+        if self.state == Sent.ACCEPTED:
+            return not self.report
+        return self.state != Sent.STORED
+
+    async def accepted(self):
+        # True when the next hop has taken it over, False when it will not.
+        while self.state == Sent.STORED:
+            await self._wait()
+        return self.state in (Sent.ACCEPTED, Sent.DELIVERED)
+
+    async def delivered(self):
+        # True when the recipient's delivery status report says so. Only for messages sent with report=True.
+        while not self.final():
+            await self._wait()
+        return self.state == Sent.DELIVERED
+
+    async def _wait(self):
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _become(self, state, cause, now):
+        self.state = state
+        self.cause = cause
+        self.until = now
+        self._changed.set()
+
+
+class Received:
+    # A message for the application.
+    def __init__(self, elements):
+        self._elements = elements
+        # "UE" or "AS", and its Service ID.
+        self.originator_type, self.originator = messages.originator(elements)
+        self.message_id = elements[wire.MESSAGE_ID]
+        self.application = elements.get(wire.APPLICATION_ID)
+        # str, or bytes where the sender sent octets that are not text; None where there is none.
+        self.payload = messages.payload(elements)
+
+
+class Client:
+    def __init__(
+        self,
+        ue_service_id,
+        gateway,
+        port=wire.PORT,
+        link=None,
+        parameters=None,
+        store=None,
+        profile=None,
+        most_inbox=8,
+        most_sent=32,
+        most_known=64,
+    ):
+        # link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
+        self.ue_service_id = ue_service_id
+        self.counters = {"duplicates": 0, "inbox_full": 0, "unknown_reports": 0, "not_for_us": 0}
+        # on_state(sent) for every change of a message's state; on_registration(registered, cause).
+        self.on_state = None
+        self.on_registration = None
+        self._endpoint = Endpoint(parameters or Parameters(), _randbits)
+        self._link = (link or _udp)(self._endpoint)
+        self._coap = CoapClient(self._endpoint)
+        self._resource = MessageResource(
+            CoapServer(self._endpoint),
+            {wire.MSG: self._on_message, wire.IMDN: self._on_report, wire.MSGRESP: self._on_response},
+        )
+        self._address = self._link.resolve(gateway, port)
+        self._registration = Registration(
+            self._coap,
+            self._address,
+            messages.encode(messages.registration(ue_service_id, profile)),
+            messages.encode(messages.deregistration(ue_service_id)),
+            self._on_registration,
+        )
+        self._store = store if store is not None else MemoryStore()
+        self._delivery = Delivery(self._endpoint, self._store, self._send_item, wall_clock)
+        self._sent = {}
+        self._sent_order = []
+        self._most_sent = most_sent
+        self._inbox = []
+        self._most_inbox = most_inbox
+        self._arrived = asyncio.Event()
+        # Identities of messages received, oldest first.
+        self._known = []
+        self._most_known = most_known
+        self._registration_changed = asyncio.Event()
+        self._refusal = None
+        self._running = False
+
+    # -- for the application
+
+    @property
+    def registered(self):
+        return self._registration.registered
+
+    async def register(self):
+        # Returns when registered, however long the gateway takes to be reached; from then on the registration is
+        # kept. Raises RegistrationRefused when the gateway or the server says no.
+        self._start_link()
+        self._refusal = None
+        self._registration.start(self._link.now())
+        self._link.flush()
+        while not self.registered:
+            self._registration_changed.clear()
+            await self._registration_changed.wait()
+            if self._refusal:
+                raise RegistrationRefused(self._refusal)
+
+    async def deregister(self):
+        # Whatever is still stored is sent after the next register().
+        if not self._running:
+            return
+        answered = asyncio.Event()
+        self._delivery.forget(_UP)
+        self._registration.stop(lambda now: answered.set(), self._link.now())
+        self._link.flush()
+        await answered.wait()
+
+    async def send(
+        self,
+        payload,
+        ue=None,
+        application_server=None,
+        application=None,
+        report=True,
+        store_and_forward=True,
+        expires_in=None,
+    ):
+        # Returns when the message is stored; raises store.Full when it can't be. expires_in: seconds.
+        if (ue is None) == (application_server is None):
+            raise ValueError("name one recipient: ue or application_server")
+        to = (wire.UE, ue) if ue is not None else (wire.AS, application_server)
+        message_id = messages.new_message_id(os.urandom(16))
+        elements = messages.message((wire.UE, self.ue_service_id), to, message_id, store_and_forward, report)
+        if application is not None:
+            elements[wire.APPLICATION_ID] = application
+        messages.set_payload(elements, payload)
+        expires = None
+        if expires_in is not None:
+            wall = wall_clock()
+            if wall is None:
+                raise ValueError("expires_in needs the time of day: set the clock first")
+            expires = int(wall + expires_in)
+            messages.set_expiration(elements, expires)
+        now = self._link.now()
+        sent = Sent(message_id, report, now)
+        item = self._put(elements, self.ue_service_id, expires)
+        self._remember(sent)
+        if self.registered:
+            self._delivery.add(item, now)
+            self._link.flush()
+        return sent
+
+    async def receive(self):
+        # The next message. Its delivery status report goes out now, if its sender wants one.
+        while not self._inbox:
+            self._arrived.clear()
+            await self._arrived.wait()
+        elements = self._inbox.pop(0)
+        received = Received(elements)
+        if elements.get(wire.DELIVERY_STATUS_REQUIRED):
+            item = self._put(messages.report_on(elements), self.ue_service_id)
+            if item and self.registered:
+                self._delivery.add(item, self._link.now())
+                self._link.flush()
+        return received
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await self.receive()
+
+    async def __aenter__(self):
+        await self.register()
+        return self
+
+    async def __aexit__(self, *raised):
+        await self.deregister()
+        self.close()
+
+    def close(self):
+        # Without a word to the gateway; deregister() first to be off politely.
+        if self._running:
+            self._running = False
+            self._link.close()
+
+    # -- registration
+
+    def _start_link(self):
+        if not self._running:
+            self._running = True
+            self._link.start()
+
+    def _on_registration(self, registered, cause, now):
+        if registered:
+            self._delivery.resume(_UP, now)
+        else:
+            self._delivery.forget(_UP)
+            self._refusal = cause
+        self._registration_changed.set()
+        if self.on_registration:
+            self.on_registration(registered, cause)
+
+    # -- outgoing
+
+    def _put(self, elements, originator, expires=None):
+        return self._store.put(
+            _UP,
+            originator,
+            elements[wire.MESSAGE_TYPE],
+            elements[wire.MESSAGE_ID],
+            messages.segment(elements),
+            messages.encode(elements),
+            expires,
+            bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+        )
+
+    def _remember(self, sent):
+        if len(self._sent_order) >= self._most_sent:
+            # Its handle stays with the application; late news of it are counted and dropped.
+            self._sent.pop(self._sent_order.pop(0), None)
+        self._sent[sent.message_id] = sent
+        self._sent_order.append(sent.message_id)
+
+    def _become(self, message_id, state, now, cause=None):
+        sent = self._sent.get(message_id)
+        if sent is None:
+            self.counters["unknown_reports"] += 1
+            return
+        if sent.state == state or sent.state in (Sent.DELIVERED, Sent.FAILED, Sent.EXPIRED):
+            return
+        sent._become(state, cause, now)
+        if sent.final():
+            del self._sent[message_id]
+            self._sent_order.remove(message_id)
+        if self.on_state:
+            self.on_state(sent)
+
+    def _send_item(self, hop, item, done, now):
+        def on_response(response, now):
+            outcome = meaning(response)
+            if outcome == ACCEPTED:
+                if item.kind == wire.MSG:
+                    self._become(item.message_id, Sent.ACCEPTED, now)
+                    self._take_response(told(response), now)
+                done(DONE, now)
+            elif outcome == REFUSED:
+                if item.kind == wire.MSG:
+                    self._become(item.message_id, Sent.FAILED, now, failure_cause(response))
+                done(DONE, now)
+            else:
+                done(LATER, now)
+                if outcome == NOT_REGISTERED or response.code is None:
+                    self._registration.renew(now)
+
+        try:
+            self._coap.request(self._address, coap.POST, request_options(), item.body, on_response, now)
+        except EndpointFull:
+            done(LATER, now)
+
+    # -- incoming
+
+    def _on_message(self, request, elements, now):
+        kind, identity = messages.recipient(elements)
+        if kind == wire.UE and identity != self.ue_service_id:
+            self.counters["not_for_us"] += 1
+            self._resource.refuse(
+                request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now
+            )
+            return
+        known = (messages.originator(elements), elements[wire.MESSAGE_ID], messages.segment(elements))
+        if known in self._known:
+            self.counters["duplicates"] += 1
+        elif len(self._inbox) >= self._most_inbox:
+            self.counters["inbox_full"] += 1
+            self._resource.answer(request, wire.UNAVAILABLE, now, max_age=5)
+            return
+        else:
+            if len(self._known) >= self._most_known:
+                self._known.pop(0)
+            self._known.append(known)
+            self._inbox.append(elements)
+            self._arrived.set()
+        self._resource.answer(request, wire.ACCEPTED, now)
+
+    def _on_report(self, request, elements, now):
+        if wire.status(elements[wire.DELIVERY_STATUS]) == wire.SUCCESS:
+            self._become(elements[wire.MESSAGE_ID], Sent.DELIVERED, now)
+        else:
+            cause = elements.get(wire.FAILURE_CAUSE)
+            state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
+            self._become(elements[wire.MESSAGE_ID], state, now, cause)
+        self._resource.answer(request, wire.ACCEPTED, now)
+
+    def _on_response(self, request, elements, now):
+        self._take_response(elements, now)
+        self._resource.answer(request, wire.ACCEPTED, now)
+
+    def _take_response(self, elements, now):
+        # A message response tells failure or "stored for later"; acceptance is shown by its absence.
+        text = elements.get(wire.DELIVERY_STATUS)
+        if text and wire.status(text) in (wire.FAILED, wire.REJECTED):
+            cause = elements.get(wire.FAILURE_CAUSE)
+            state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
+            self._become(elements[wire.MESSAGE_ID], state, now, cause)
+
+
+def wall_clock():
+    # Seconds since 1970, None while the clock has not been set.
+    seconds = int(time.time())
+    if time.gmtime(0)[0] == 2000:
+        seconds += _EPOCH_2000
+    return seconds if seconds > _CLOCK_SET else None
+
+
+def _randbits(bits):
+    # From the board's entropy source, not from a generator that begins alike on every board.
+    value = 0
+    for octet in os.urandom((bits + 7) >> 3):
+        value = value << 8 | octet
+    return value >> (-bits & 7)
+
+
+def _udp(endpoint):
+    from .link.udp import UdpLink
+
+    return UdpLink(endpoint)

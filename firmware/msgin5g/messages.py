@@ -1,0 +1,285 @@
+# MSGin5G messages: the information elements of TS 23.554 as a dict {element number: value}, to and from JSON.
+#
+# Decoding is tolerant about spelling (wire.py) and unknown members, and strict about what is missing or of the
+# wrong type: such a message raises BadMessage with the Failure Cause that its sender is told.
+
+import json
+from binascii import a2b_base64, b2a_base64
+
+from . import rfc3339, wire
+
+# Longer identifiers are nobody's: a UE Service ID or a Message ID is a few dozen characters.
+_LONGEST_ID = 255
+
+
+class BadMessage(ValueError):
+    def __init__(self, cause):
+        super().__init__(cause)
+        self.cause = cause
+        # What could be read of it, to answer its sender with.
+        self.elements = {}
+
+
+# -- JSON
+
+
+def decode(payload):
+    # Octets of a JSON object -> elements, checked.
+    try:
+        members = json.loads(payload)
+    except (ValueError, RuntimeError):
+        # RuntimeError: nested deeper than the parser goes.
+        raise BadMessage(wire.MALFORMED)
+    if not isinstance(members, dict):
+        raise BadMessage(wire.MALFORMED)
+    elements = from_members(members)
+    try:
+        check(elements)
+    except BadMessage as bad:
+        bad.elements = elements
+        raise
+    return elements
+
+
+def from_members(members):
+    # A JSON object, with any spelling of its members -> elements. Unknown members are ignored.
+    elements = {}
+    for key, value in members.items():
+        found = wire.element(key)
+        if found is None or value is None:
+            continue
+        number, kind = found
+        if kind == "a":
+            number, value = _address(number, value)
+        elif number == wire.SEGMENTATION_PARAMETERS and isinstance(value, dict):
+            # One object in the APIs, single members on CoAP.
+            elements.update(from_members(value))
+            continue
+        elif kind != "s" or not isinstance(value, str):
+            value = _typed(number, kind, value)
+        elements[number] = value
+    return elements
+
+
+def to_members(elements, column=wire.STAGE_2):
+    members = {}
+    for number, value in elements.items():
+        if isinstance(value, dict):
+            value = to_members(value, column)
+        members[wire.name(number, column)] = value
+    return members
+
+
+def encode(elements):
+    return json.dumps(to_members(elements), separators=(",", ":")).encode()
+
+
+def _typed(number, kind, value):
+    if kind == "s":
+        # A number where a string belongs: other stacks write Message IDs so.
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    elif kind == "b":
+        if isinstance(value, bool):
+            return value
+        if value in (0, 1, "true", "false"):
+            return value in (1, "true")
+    elif kind == "i":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif kind == "t":
+        if isinstance(value, str):
+            try:
+                rfc3339.parse(value)
+                return value
+            except ValueError:
+                pass
+    elif kind == "o":
+        if isinstance(value, dict):
+            return from_members(value)
+    raise BadMessage(wire.INVALID_IE + wire.name(number))
+
+
+def _address(number, value):
+    # {"addrType": "UE", "addr": "a@b"} -> (element for that kind of address, "a@b")
+    if isinstance(value, dict):
+        parts = from_members(value)
+        kinds = wire.ORIGINATORS if number == wire.ORIGINATOR else wire.RECIPIENTS
+        for kind, element in kinds:
+            if parts.get(wire.ADDRESS_TYPE) == kind and wire.ADDRESS in parts:
+                return element, parts[wire.ADDRESS]
+    raise BadMessage(wire.INVALID_IE + wire.name(number))
+
+
+# -- what a message must have
+
+
+def check(elements):
+    kind = elements.get(wire.MESSAGE_TYPE)
+    if kind is None:
+        raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(wire.MESSAGE_TYPE))
+    mandatory = wire.MANDATORY.get(kind)
+    if mandatory is None:
+        kind = elements[wire.MESSAGE_TYPE] = kind.upper()
+        mandatory = wire.MANDATORY.get(kind)
+        if mandatory is None:
+            raise BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
+    for element in mandatory:
+        if element == wire.ORIGINATOR:
+            value = originator(elements)[1]
+        elif element == wire.DESTINATION:
+            value = recipient(elements)[1]
+        else:
+            value = elements.get(element)
+        if value is None or value == "":
+            raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(element))
+    for element in (wire.MESSAGE_ID, wire.UE_SERVICE_ID, wire.APPLICATION_ID):
+        if len(elements.get(element, "")) > _LONGEST_ID:
+            raise BadMessage(wire.INVALID_IE + wire.name(element))
+    if wire.PAYLOAD_ENCODING in elements:
+        payload(elements)
+
+
+def originator(elements):
+    # (kind, Service ID); (None, None) when there is none.
+    return _one_of(elements, wire.ORIGINATORS)
+
+
+def recipient(elements):
+    # A group message on its way to one member has both its recipient and its group: the recipient is first.
+    return _one_of(elements, wire.RECIPIENTS)
+
+
+def _one_of(elements, kinds):
+    for kind, element in kinds:
+        identity = elements.get(element)
+        if identity is not None:
+            if len(identity) > _LONGEST_ID:
+                raise BadMessage(wire.INVALID_IE + wire.name(element))
+            return kind, identity
+    return None, None
+
+
+def set_originator(elements, kind, identity):
+    elements[dict(wire.ORIGINATORS)[kind]] = identity
+
+
+def set_recipient(elements, kind, identity):
+    elements[dict(wire.RECIPIENTS)[kind]] = identity
+
+
+# -- making messages
+
+
+def message(origin, to, message_id, store_and_forward=True, report=False):
+    # origin and to are (kind, Service ID) (TS 23.554 table 8.3.2-1).
+    elements = {wire.MESSAGE_TYPE: wire.MSG, wire.MESSAGE_ID: message_id}
+    set_originator(elements, *origin)
+    set_recipient(elements, *to)
+    elements[wire.STORE_AND_FORWARD_FLAG] = store_and_forward
+    if report:
+        elements[wire.DELIVERY_STATUS_REQUIRED] = True
+    return elements
+
+
+def response(origin, message_id, delivery_status=None, cause=None):
+    # To the sender of message_id, who is told its fate so far (table 8.3.2-3). origin: that sender.
+    elements = {wire.MESSAGE_TYPE: wire.MSGRESP}
+    if origin[0]:
+        set_originator(elements, *origin)
+    if message_id is not None:
+        elements[wire.MESSAGE_ID] = message_id
+    if delivery_status:
+        elements[wire.DELIVERY_STATUS] = delivery_status
+    if cause:
+        elements[wire.FAILURE_CAUSE] = cause
+    return elements
+
+
+def report_on(elements, cause=None):
+    # The delivery status report for a message that came with these elements (table 8.3.4-1).
+    report = {wire.MESSAGE_TYPE: wire.IMDN, wire.MESSAGE_ID: elements[wire.MESSAGE_ID]}
+    set_originator(report, *_answering(recipient(elements)))
+    set_recipient(report, *originator(elements))
+    report[wire.DELIVERY_STATUS] = wire.REPORT_FAILED if cause else wire.REPORT_SUCCESS
+    if cause:
+        report[wire.FAILURE_CAUSE] = cause
+    return report
+
+
+def _answering(to):
+    # A report about a group, an area or a topic comes from whoever tells it; only UE and AS can be originators.
+    kind, identity = to
+    return (kind, identity) if kind in (wire.UE, wire.AS) else (wire.AS, identity)
+
+
+def registration(ue_service_id, profile=None):
+    elements = {wire.MESSAGE_TYPE: wire.REG, wire.UE_SERVICE_ID: ue_service_id}
+    if profile:
+        elements[wire.CLIENT_PROFILE] = profile
+    return elements
+
+
+def registration_result(kind, ue_service_id, cause=None):
+    # kind: wire.REG or wire.DEREG (tables 8.2.1-4 and 8.2.2-2)
+    elements = {wire.MESSAGE_TYPE: kind}
+    if ue_service_id:
+        elements[wire.UE_SERVICE_ID] = ue_service_id
+    elements[wire.REGISTRATION_RESULT] = wire.REGISTRATION_FAILED if cause else wire.REGISTRATION_SUCCESS
+    if cause:
+        elements[wire.FAILURE_CAUSE] = cause
+    return elements
+
+
+def deregistration(ue_service_id):
+    return {wire.MESSAGE_TYPE: wire.DEREG, wire.UE_SERVICE_ID: ue_service_id}
+
+
+# -- single elements
+
+
+def payload(elements):
+    # str, or bytes when it was sent as base64; None when there is none.
+    value = elements.get(wire.PAYLOAD)
+    if value is not None and elements.get(wire.PAYLOAD_ENCODING) == wire.BASE64:
+        try:
+            return a2b_base64(value)
+        except ValueError:
+            raise BadMessage(wire.INVALID_IE + wire.name(wire.PAYLOAD))
+    return value
+
+
+def set_payload(elements, value):
+    # Text goes as it is, octets that are not UTF-8 as base64.
+    if not isinstance(value, str):
+        try:
+            value = str(bytes(value), "utf-8")
+        except UnicodeError:
+            value = str(b2a_base64(bytes(value)).rstrip(), "ascii")
+            elements[wire.PAYLOAD_ENCODING] = wire.BASE64
+    elements[wire.PAYLOAD] = value
+
+
+def segment(elements):
+    # 0 for a message that is not segmented: part of what tells a duplicate.
+    return elements.get(wire.SEGMENT_NUMBER, 0)
+
+
+def expiration(elements):
+    # Seconds since 1970, or None.
+    parameters = elements.get(wire.STORE_AND_FORWARD_PARAMETERS)
+    text = parameters.get(wire.MESSAGE_EXPIRATION_TIME) if parameters else None
+    return rfc3339.parse(text) if text else None
+
+
+def set_expiration(elements, seconds):
+    elements[wire.STORE_AND_FORWARD_PARAMETERS] = {wire.MESSAGE_EXPIRATION_TIME: rfc3339.format(seconds)}
+
+
+def new_message_id(octets):
+    # 16 random octets -> the text form of a UUID (RFC 9562, version 4)
+    octets = bytearray(octets)
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = "".join("%02x" % octet for octet in octets)
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

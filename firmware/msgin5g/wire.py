@@ -1,0 +1,276 @@
+# The wire table: every name, value, path and code that MSGin5G puts on the wire, and nothing else knows them.
+#
+# TS 24.538's member names, paths and codes are partly unknown to this project: docs/clauses.md says which, and
+# what is done instead. When the text is at hand, this file changes and no other.
+#
+# An information element is known in the code by its number, which is also its key in CBOR; the numbers below 24
+# take one octet there and belong to what a sensor sends.
+
+from .coap import numbers as coap
+
+# -- information elements (TS 23.554 clause 8)
+
+MESSAGE_TYPE = 0
+ORIGINATING_UE = 1
+RECIPIENT_UE = 2
+MESSAGE_ID = 3
+PAYLOAD = 4
+DELIVERY_STATUS_REQUIRED = 5
+STORE_AND_FORWARD_FLAG = 6
+APPLICATION_ID = 7
+RECIPIENT_AS = 8
+ORIGINATING_AS = 9
+DELIVERY_STATUS = 10
+FAILURE_CAUSE = 11
+PAYLOAD_ENCODING = 12
+STORE_AND_FORWARD_PARAMETERS = 13
+MESSAGE_EXPIRATION_TIME = 14
+PRIORITY_TYPE = 15
+MESSAGE_IS_SEGMENTED = 16
+SEGMENTATION_SET_ID = 17
+SEGMENT_NUMBER = 18
+TOTAL_SEGMENTS = 19
+LAST_SEGMENT_FLAG = 20
+GROUP_SERVICE_ID = 21
+MESSAGING_TOPIC = 22
+UE_SERVICE_ID = 23
+REGISTRATION_RESULT = 24
+BROADCAST_AREA_ID = 25
+LATENCY = 26
+CLIENT_PROFILE = 27
+TRIGGERING_INFORMATION = 28
+UE_IDENTIFIER = 29
+PORT_NUMBER = 30
+ASSOCIATED_PROTOCOL = 31
+COMMUNICATION_AVAILABILITY = 32
+SCHEDULED_COMMUNICATION_TIME = 33
+COMMUNICATION_DURATION_TIME = 34
+PERIODIC_INDICATOR = 35
+PERIODIC_INTERVAL = 36
+DATA_SIZE_INDICATION = 37
+STORE_AND_FORWARD_OPTION = 38
+SUPPORTED_SEGMENT_SIZE = 39
+REGISTRATION_URGENT_DEGREE = 40
+REGISTRATION_EXPIRATION_TIME = 41
+EXPECTED_REGISTRATION_TIME = 42
+SECURITY_CREDENTIALS = 43
+UE_CREDENTIAL_INFORMATION = 44
+# Only in the 29.538 APIs: an address is one object there, and the segmentation parameters are another.
+ORIGINATOR = 45
+DESTINATION = 46
+ADDRESS_TYPE = 47
+ADDRESS = 48
+SEGMENTATION_PARAMETERS = 49
+
+# One line for each: number, kind|name of TS 23.554 (emitted on CoAP)|name of TS 29.538 (emitted on HTTP)|further
+# spellings that are understood|. A spelling is compared without case and without punctuation.
+# Kinds: s string, b boolean, i integer, t date-time, o object of further elements, a address.
+_ELEMENTS = """
+0 s|Message Type|msgType|
+1 s|Originating UE Service ID||Originating UE Service Identifier|
+2 s|Recipient UE Service ID||Target UE Service ID|
+3 s|Message ID|msgId|Message Identifier|
+4 s|Payload|payload|
+5 b|Delivery status required|delivStReqInd|Delivery status report required|
+6 b|Store and forward flag|stoAndFwInd|
+7 s|Application ID|appId|Application Identifier|
+8 s|Recipient AS Service ID||Target AS Service ID|
+9 s|Originating AS Service ID||Originating AS Service Identifier|
+10 s|Delivery Status|delivSt|status|
+11 s|Failure Cause|failureCause|
+12 s|Payload encoding|
+13 o|Store and forward parameters|stoAndFwParams|
+14 t|Message expiration time|exprTime|Expiration time|
+15 s|Priority type|priority|
+16 b|Message is segmented|segInd|
+17 s|Segmentation set identifier|segId|
+18 i|Message segment number|segNumb|
+19 i|Total number of message segments|totalSegCount|
+20 b|Last segment flag|lastSegFlag|
+21 s|Group Service ID||Recipient Group Service ID|Recipient Group ID|
+22 s|Messaging Topic|
+23 s|UE Service ID|ueSvcId|
+24 s|Registration result|result|
+25 s|Broadcast Area ID|
+26 i|Latency|latency|
+27 o|MSGin5G Client Profile|clientProfile|Client Profile|
+28 o|MSGin5G Client Triggering Information|triggeringInformation|
+29 s|UE Identifier|
+30 i|Port number|portNumber|Port number(s)|
+31 s|Associated protocol|
+32 o|MSGin5G Client Communication Availability|communicationAvailability|
+33 t|Scheduled communication time|
+34 i|Communication duration time|
+35 b|Periodic communication indicator|
+36 i|Periodic communication interval|
+37 i|Data size indication|
+38 b|Store and forward option|
+39 i|MSGin5G Client Supported Maximum MSGin5G segment size|segSize|Supported Maximum MSGin5G segment size|
+40 b|Registration urgent degree|
+41 i|Registration request expiration time||Wait time|
+42 t|Expected registration time|
+43 s|Security credentials|secCred|
+44 s|UE credential information|
+45 a|Originating UE Service ID/AS Service ID|oriAddr|Originating address|
+46 a|Recipient UE Service ID/AS Service ID|destAddr|Destination address|
+47 s|Address type|addrType|
+48 s|Address|addr|
+49 o|Segmentation parameters|segParams|
+"""
+
+# Columns of _ELEMENTS.
+STAGE_2 = 1
+API = 2
+
+# -- values
+
+# Message Type (TS 24.538, 7.1)
+REG = "REG"
+DEREG = "DEREG"
+MSG = "MSG"
+MSGRESP = "MSGRESP"
+IMDN = "IMDN"
+
+# Delivery Status of a message response, and of a delivery status report (TS 29.538)
+DELIVERY_FAILED = "DELY_FAILED"
+DELIVERY_STORED = "DELY_STORED"
+DELIVERY_REJECTED = "DELY_REJECTED"
+REPORT_SUCCESS = "REPT_DELY_SUCCESS"
+REPORT_FAILED = "REPT_DELY_FAILED"
+
+REGISTRATION_SUCCESS = "SUCCESS"
+REGISTRATION_FAILED = "FAILED"
+
+# Failure Cause: the standard's text is not known; these are this project's words.
+MANDATORY_IE_MISSING = "MANDATORY_IE_MISSING:"
+INVALID_IE = "INVALID_IE:"
+MALFORMED = "MALFORMED"
+UNKNOWN_MESSAGE_TYPE = "UNKNOWN_MESSAGE_TYPE"
+NOT_REGISTERED = "NOT_REGISTERED"
+UE_SERVICE_ID_NOT_OWNED = "UE_SERVICE_ID_NOT_OWNED"
+NOT_AUTHORIZED = "NOT_AUTHORIZED"
+UNKNOWN_RECIPIENT = "UNKNOWN_RECIPIENT"
+RECIPIENT_NOT_REACHABLE = "RECIPIENT_NOT_REACHABLE"
+UNSUPPORTED_RECIPIENT = "UNSUPPORTED_RECIPIENT"
+UNKNOWN_MESSAGE = "UNKNOWN_MESSAGE"
+EXPIRED = "EXPIRED"
+STORE_FULL = "STORE_FULL"
+REJECTED_BY_RECIPIENT = "REJECTED_BY_RECIPIENT"
+
+BASE64 = "base64"
+
+# addrType of TS 29.538, and the elements that carry such an address on CoAP
+UE = "UE"
+AS = "AS"
+GROUP = "GROUP"
+BROADCAST = "BC"
+TOPIC = "TOPIC"
+ORIGINATORS = ((UE, ORIGINATING_UE), (AS, ORIGINATING_AS))
+RECIPIENTS = (
+    (UE, RECIPIENT_UE),
+    (AS, RECIPIENT_AS),
+    (GROUP, GROUP_SERVICE_ID),
+    (BROADCAST, BROADCAST_AREA_ID),
+    (TOPIC, MESSAGING_TOPIC),
+)
+
+# What each Message Type must have besides its Message Type; an originator and a recipient count as one each.
+MANDATORY = {
+    REG: (UE_SERVICE_ID,),
+    DEREG: (UE_SERVICE_ID,),
+    MSG: (ORIGINATOR, DESTINATION, MESSAGE_ID, STORE_AND_FORWARD_FLAG),
+    MSGRESP: (ORIGINATOR, MESSAGE_ID),
+    IMDN: (ORIGINATOR, DESTINATION, MESSAGE_ID, DELIVERY_STATUS),
+}
+
+# -- CoAP
+
+PATH = "msgin5g"
+PORT = 5683
+
+# What answers what: one code for each outcome.
+REGISTERED = coap.CREATED
+DEREGISTERED = coap.DELETED
+ACCEPTED = coap.CHANGED
+INVALID = coap.BAD_REQUEST
+REFUSED = coap.FORBIDDEN
+UNAUTHENTICATED = coap.UNAUTHORIZED
+NO_SUCH_RECIPIENT = coap.NOT_FOUND
+WRONG_FORMAT = coap.UNSUPPORTED_CONTENT_FORMAT
+TOO_LARGE = coap.REQUEST_ENTITY_TOO_LARGE
+OVERLOADED = coap.TOO_MANY_REQUESTS
+UNAVAILABLE = coap.SERVICE_UNAVAILABLE
+
+# Seconds: 24.538's timers are not known; RFC 7252's parameters do the rest.
+DEFAULT_EXPIRATION = 86400
+REPORT_WAIT = 120
+
+# -- looking things up
+
+# What has been looked up so far: peers use few spellings. Bounded, so that one that uses many costs only time.
+_found = {}
+_names = {}
+_MOST_FOUND = 128
+
+# _ELEMENTS with every name in its plain spelling; made when the first odd spelling is met.
+_plain_elements = None
+
+
+def name(element, column=STAGE_2):
+    key = element << 2 | column
+    found = _names.get(key)
+    if found is None:
+        start = _ELEMENTS.find("\n%d " % element)
+        found = _names[key] = _ELEMENTS[start:].split("|", column + 1)[column]
+    return found
+
+
+def element(key):
+    # (number, kind) of a member name in any spelling; None for one that is not known.
+    found = _found.get(key)
+    if found is None:
+        found = _find(_ELEMENTS, key) or _find(_all_plain(), _plain(key))
+        if found and len(_found) < _MOST_FOUND:
+            _found[key] = found
+    return found
+
+
+def _find(table, key):
+    at = table.find("|" + key + "|") if key and "|" not in key else -1
+    if at < 0:
+        return None
+    start = table.rfind("\n", 0, at + 1) + 1
+    number, kind = table[start : table.find("|", start)].split(" ")
+    return int(number), kind
+
+
+def _all_plain():
+    global _plain_elements
+    if _plain_elements is None:
+        lines = [""]
+        for line in _ELEMENTS.strip().split("\n"):
+            head, names = line.split("|", 1)
+            lines.append(head + "|" + "|".join([_plain(one) for one in names.split("|")]))
+        _plain_elements = "\n".join(lines)
+    return _plain_elements
+
+
+def _plain(key):
+    return "".join([letter for letter in key.lower() if letter.isdigit() or letter.isalpha()])
+
+
+def status(text):
+    # A Delivery Status in any spelling seen in the field; an unknown one is taken for a failure.
+    plain = _plain(text)
+    for word, meaning in _STATUS_WORDS:
+        if word in plain:
+            return meaning
+    return FAILED
+
+
+# Meanings of a Delivery Status, apart from how it is spelled.
+SUCCESS = "success"
+FAILED = "failed"
+STORED = "stored"
+REJECTED = "rejected"
+_STATUS_WORDS = (("success", SUCCESS), ("stored", STORED), ("reject", REJECTED), ("fail", FAILED))

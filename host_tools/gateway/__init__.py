@@ -1,0 +1,1 @@
+"""The MSGin5G Gateway UE as a process."""

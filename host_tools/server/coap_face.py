@@ -1,0 +1,243 @@
+"""The server's CoAP face: MSGin5G-1, towards MSGin5G UEs and Gateway UEs (TS 24.538; TS 23.554, 8.2 and 8.3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+from msgin5g import messages, wire
+from msgin5g.coap import numbers as coap
+from msgin5g.coap.client import Client, Response
+from msgin5g.coap.endpoint import Endpoint, Full, Request
+from msgin5g.coap.server import Server
+from msgin5g.delivery import DONE, LATER, Delivery
+from msgin5g.registry import Registered, Registry
+from msgin5g.resource import (
+    ACCEPTED,
+    NOT_NOW,
+    MessageResource,
+    failure_cause,
+    meaning,
+    request_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from msgin5g.delivery import Item
+
+    from host_tools.server.service import Elements, Service
+
+_log = structlog.get_logger("msgin5g.server")
+
+
+class CoapFace:
+    """Registrations of UEs, messages from them, and the delivery to them.
+
+    Args:
+        endpoint: what UEs and gateways reach the server by.
+        service: takes the messages.
+        wall_clock: seconds since 1970.
+        gateways: UE Service IDs of the gateways that may register UEs other than themselves (33.501 Y.6).
+        most_ues: bound of registered UEs.
+        most_body: bound of a message's size in octets.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        service: Service,
+        wall_clock: Callable[[], float],
+        gateways: Collection[str],
+        most_ues: int = 100_000,
+        most_body: int = 65536,
+    ) -> None:
+        self.counters: Counter[str] = Counter(
+            registrations=0, registrations_refused=0, not_registered=0, refused=0
+        )
+        self._endpoint = endpoint
+        self._service = service
+        self._gateways = gateways
+        self._client = Client(endpoint, most_body=most_body)
+        self.resource = MessageResource(
+            Server(endpoint, most_body, most_transfers=1024),
+            {
+                wire.REG: self._on_reg,
+                wire.DEREG: self._on_dereg,
+                wire.MSG: self._on_message,
+                wire.IMDN: self._on_message,
+            },
+        )
+        self.registry = Registry(endpoint, service.store, most_ues)
+        # UEs that were ours and de-registered; to them applies "not reachable", not "unknown".
+        self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16)
+        # Which gateway is at an address, and which UEs are behind a gateway.
+        self._gateway_at: dict[object, str] = {}
+        self._behind: dict[str, set[str]] = {}
+        for entry in self.registry:
+            self._index(entry)
+
+    def start(self, now: int) -> None:
+        """Resume the delivery of what was stored before."""
+        for hop in self._service.store.hops():
+            if self.reachable(hop):
+                self._delivery.resume(hop, now)
+
+    # -- the way out to UEs (service.Outbound)
+
+    def reachable(self, service_id: str) -> bool:
+        """Is the UE registered?"""
+        return self.registry.get(service_id) is not None
+
+    def known(self, service_id: str) -> bool:
+        """A UE is known as long as it is registered: nothing is provisioned beforehand."""
+        return self.reachable(service_id)
+
+    def add(self, item: Item, now: int) -> None:
+        """Send what has just been stored."""
+        self._delivery.add(item, now)
+
+    def under_way(self, item: Item) -> bool:
+        """Is its outcome still open?"""
+        return self._delivery.under_way(item)
+
+    def _send(self, hop: str, item: Item, done: Callable[[int, int], None], now: int) -> None:
+        entry = self.registry.get(hop)
+        if entry is None:
+            self._delivery.forget(hop)
+            done(LATER, now)
+            return
+
+        def on_response(response: Response, now: int) -> None:
+            outcome = meaning(response)
+            if outcome == ACCEPTED:
+                done(DONE, now)
+            elif response.code == wire.NO_SUCH_RECIPIENT and entry.via:
+                # The gateway does not have it (any more): it waits here until the UE registers again.
+                done(LATER, now)
+                self._away(hop)
+            elif outcome == NOT_NOW or response.code == wire.NO_SUCH_RECIPIENT:
+                done(LATER, now)
+            else:
+                self._service.counters["refused_by_recipient"] += 1
+                _log.warning("refused by recipient", recipient=hop, cause=failure_cause(response))
+                self._service.fail(item, wire.REJECTED_BY_RECIPIENT, now)
+                done(DONE, now)
+
+        try:
+            self._client.request(entry.address, coap.POST, request_options(), item.body, on_response, now)
+        except Full:
+            done(LATER, now)
+
+    def _away(self, ue_service_id: str) -> None:
+        self._delivery.forget(ue_service_id)
+        self._remove(ue_service_id)
+
+    # -- registration (8.2.1, 8.2.2)
+
+    def _on_reg(self, request: Request, elements: Elements, now: int) -> None:
+        ue = elements[wire.UE_SERVICE_ID]
+        address = request.peer.address
+        gateway = self._gateway_at.get(address)
+        via = gateway if gateway != ue else None
+        if via:
+            # The gateway vouches for the UEs behind it (33.501 Y.6), also for one that comes from another gateway.
+            self._register(request, elements, via, now)
+            return
+
+        def decided(granted: bool, now: int) -> None:
+            if granted:
+                self._register(request, elements, None, now)
+            else:
+                self._refuse_registration(request, elements, wire.UE_SERVICE_ID_NOT_OWNED, now)
+
+        self.registry.claim(ue, address, decided, now)
+
+    def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
+        ue = elements[wire.UE_SERVICE_ID]
+        if self.registry.get(ue) is None and self.registry.full():
+            self._refuse_registration(request, elements, wire.STORE_FULL, now)
+            return
+        self._remove_index(ue)
+        entry = Registered(ue, request.peer.address, via, request.payload)
+        self.registry.save(entry)
+        self._index(entry)
+        self.counters["registrations"] += 1
+        _log.info("registered", ue=ue, via=via, address=request.peer.address)
+        self.resource.answer(request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue))
+        self._delivery.resume(ue, now)
+        if ue in self._gateways:
+            self._gateway_moved(entry, now)
+
+    def _gateway_moved(self, gateway: Registered, now: int) -> None:
+        # What it has registered is where it is now.
+        for ue in self._behind.get(gateway.ue_service_id, ()):
+            entry = self.registry.get(ue)
+            if entry and entry.address != gateway.address:
+                self.registry.save(Registered(ue, gateway.address, entry.via, entry.body))
+            self._delivery.resume(ue, now)
+
+    def _refuse_registration(self, request: Request, elements: Elements, cause: str, now: int) -> None:
+        self.counters["registrations_refused"] += 1
+        _log.warning("registration refused", ue=elements[wire.UE_SERVICE_ID], cause=cause)
+        self.resource.refuse(request, wire.REFUSED, elements, cause, now)
+
+    def _on_dereg(self, request: Request, elements: Elements, now: int) -> None:
+        ue = elements[wire.UE_SERVICE_ID]
+        if not self._owns(request, ue, elements, now):
+            return
+        self._away(ue)
+        _log.info("de-registered", ue=ue)
+        self.resource.answer(request, wire.DEREGISTERED, now, messages.registration_result(wire.DEREG, ue))
+
+    def _index(self, entry: Registered) -> None:
+        if entry.via:
+            self._behind.setdefault(entry.via, set()).add(entry.ue_service_id)
+        elif entry.ue_service_id in self._gateways:
+            self._gateway_at[entry.address] = entry.ue_service_id
+
+    def _remove_index(self, ue: str) -> None:
+        entry = self.registry.get(ue)
+        if entry is None:
+            return
+        if entry.via:
+            self._behind.get(entry.via, set()).discard(ue)
+        else:
+            self._gateway_at.pop(entry.address, None)
+
+    def _remove(self, ue: str) -> None:
+        self._remove_index(ue)
+        self.registry.remove(ue)
+
+    # -- messages (8.3.2, 8.3.4)
+
+    def _owns(self, request: Request, ue: str, elements: Elements, now: int) -> bool:
+        entry = self.registry.get(ue)
+        if entry is not None and entry.address == request.peer.address:
+            if self._delivery.waiting(ue):
+                self._delivery.resume(ue, now)
+            return True
+        self.counters["not_registered"] += 1
+        cause = wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
+        self.resource.refuse(request, wire.REFUSED, elements, cause, now)
+        return False
+
+    def _on_message(self, request: Request, elements: Elements, now: int) -> None:
+        kind, originator = messages.originator(elements)
+        if kind != wire.UE:
+            # An Application Server speaks over MSGin5G-3.
+            self.counters["refused"] += 1
+            self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            return
+        if not self._owns(request, originator, elements, now):
+            return
+        outcome = self._service.submit(elements, request.payload, now)
+        if outcome.status is None:
+            self.resource.answer(request, outcome.code, now)
+            return
+        told = messages.response(
+            (wire.UE, originator), elements[wire.MESSAGE_ID], outcome.status, outcome.cause
+        )
+        max_age = 5 if outcome.code == wire.UNAVAILABLE else None
+        self.resource.answer(request, outcome.code, now, told, max_age)

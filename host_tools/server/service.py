@@ -1,0 +1,203 @@
+"""The MSGin5G Server's service: registration, target resolution, store and forward (TS 23.554, 5.3.2, 8.2, 8.3).
+
+It knows messages as information elements, whether they came over CoAP or HTTP, and a store; it does no I/O. Two
+deliveries empty the store: towards UEs over CoAP (:mod:`host_tools.server.coap_face`) and towards Application
+Servers over HTTP (:mod:`host_tools.server.callback`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+from msgin5g import messages, wire
+from msgin5g.store import Full
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from msgin5g.delivery import Item
+    from msgin5g.registry import Registered
+
+    from host_tools.store import SqliteStore
+
+Elements = dict[int, Any]
+
+_log = structlog.get_logger("msgin5g.server")
+
+
+class Outbound(Protocol):
+    """A way out: one of the two deliveries, and who is known to be reachable by it."""
+
+    def reachable(self, service_id: str) -> bool:
+        """Is there an address for this UE or Application Server?"""
+        ...
+
+    def known(self, service_id: str) -> bool:
+        """Is this UE or Application Server one of ours, reachable or not?"""
+        ...
+
+    def add(self, item: Item, now: int) -> None:
+        """Send an item that has just been stored."""
+        ...
+
+    def under_way(self, item: Item) -> bool:
+        """Has it been sent, with the outcome still open?"""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a submitted message.
+
+    Attributes:
+        code: the CoAP code that answers it.
+        status: Delivery Status for the message response; None when the message was simply accepted.
+        cause: Failure Cause, where it was refused or failed.
+    """
+
+    code: int
+    status: str | None = None
+    cause: str | None = None
+
+
+ACCEPTED = Outcome(wire.ACCEPTED)
+
+
+class Service:
+    """Takes messages and reports in, resolves their target, and stores them for it.
+
+    Args:
+        store: where messages are before anyone is told they are accepted.
+        wall_clock: seconds since 1970.
+        longest_expiration: bound on how long a message is held, in seconds.
+    """
+
+    def __init__(
+        self, store: SqliteStore, wall_clock: Callable[[], float], longest_expiration: int = 7 * 86400
+    ) -> None:
+        self.store = store
+        self.counters: Counter[str] = Counter(
+            messages=0,
+            reports=0,
+            duplicates=0,
+            stored_for_later=0,
+            unknown_recipient=0,
+            unsupported_recipient=0,
+            unknown_message=0,
+            store_full=0,
+            expired=0,
+            refused_by_recipient=0,
+        )
+        self.outbound: dict[str, Outbound] = {}
+        self._wall_clock = wall_clock
+        self._longest_expiration = longest_expiration
+
+    def submit(self, elements: Elements, body: bytes, now: int) -> Outcome:
+        """Take in a checked message or delivery status report (8.3.2, 8.3.4) from a sender known to be who it says.
+
+        Args:
+            elements: its information elements.
+            body: how it travels on CoAP: as it came, or encoded by :func:`msgin5g.messages.encode`.
+            now: ticks.
+
+        The outcome is durable with the store's next commit.
+        """
+        kind, recipient = messages.recipient(elements)
+        outbound = self.outbound.get(kind)
+        if outbound is None:
+            self.counters["unsupported_recipient"] += 1
+            return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNSUPPORTED_RECIPIENT)
+        if elements[wire.MESSAGE_TYPE] == wire.IMDN:
+            return self._submit_report(elements, body, recipient, outbound, now)
+        reachable = outbound.reachable(recipient)
+        if not reachable and not elements[wire.STORE_AND_FORWARD_FLAG]:
+            self.counters["unknown_recipient"] += 1
+            if outbound.known(recipient):
+                return Outcome(wire.ACCEPTED, wire.DELIVERY_FAILED, wire.RECIPIENT_NOT_REACHABLE)
+            return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_RECIPIENT)
+        outcome = self._store(elements, body, recipient, outbound, reachable, now)
+        if outcome is ACCEPTED:
+            self.counters["messages"] += 1
+            if not reachable:
+                self.counters["stored_for_later"] += 1
+                return Outcome(wire.ACCEPTED, wire.DELIVERY_STORED)
+        return outcome
+
+    def fail(self, item: Item, cause: str, now: int) -> None:
+        """Take a message out that can't be delivered, and tell its originator if it wants to know (8.3.5)."""
+        self.store.remove(item)
+        if item.kind != wire.MSG or not item.report:
+            return
+        report = messages.report_on(messages.decode(item.body), cause)
+        kind, recipient = messages.recipient(report)
+        outbound = self.outbound[kind]
+        self._store(report, messages.encode(report), recipient, outbound, outbound.reachable(recipient), now)
+
+    def expire(self, now: int, most: int = 1000) -> None:
+        """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
+        for item in self.store.expired(self._wall_clock(), most):
+            if any(outbound.under_way(item) for outbound in self.outbound.values()):
+                continue
+            self.counters["expired"] += 1
+            _log.info("expired", originator=item.originator, recipient=item.hop, message_id=item.message_id)
+            self.fail(item, wire.EXPIRED, now)
+
+    def _submit_report(
+        self, elements: Elements, body: bytes, recipient: str, outbound: Outbound, now: int
+    ) -> Outcome:
+        # Only the recipient of a message can report on it, and only to whom it came from.
+        reporter = messages.originator(elements)[1]
+        if not self.store.knows(reporter, recipient, wire.MSG, elements[wire.MESSAGE_ID], 0):
+            self.counters["unknown_message"] += 1
+            return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
+        self.counters["reports"] += 1
+        return self._store(elements, body, recipient, outbound, outbound.reachable(recipient), now)
+
+    def _store(
+        self,
+        elements: Elements,
+        body: bytes,
+        recipient: str,
+        outbound: Outbound,
+        reachable: bool,
+        now: int,
+    ) -> Outcome:
+        try:
+            item = self.store.put(
+                recipient,
+                messages.originator(elements)[1],
+                elements[wire.MESSAGE_TYPE],
+                elements[wire.MESSAGE_ID],
+                messages.segment(elements),
+                body,
+                self._expires(elements),
+                bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+            )
+        except Full:
+            self.counters["store_full"] += 1
+            return Outcome(wire.UNAVAILABLE, wire.DELIVERY_FAILED, wire.STORE_FULL)
+        if item is None:
+            self.counters["duplicates"] += 1
+        elif reachable:
+            outbound.add(item, now)
+        return ACCEPTED
+
+    def _expires(self, elements: Elements) -> int:
+        wall = int(self._wall_clock())
+        stated = messages.expiration(elements)
+        if stated is not None:
+            return min(stated, wall + self._longest_expiration)
+        # Not to be stored for later is still to be given a chance.
+        held = elements.get(wire.STORE_AND_FORWARD_FLAG, True)
+        return wall + (wire.DEFAULT_EXPIRATION if held else wire.REPORT_WAIT)
+
+
+class Registrations(Protocol):
+    """The part of :class:`msgin5g.registry.Registry` that the faces use."""
+
+    def get(self, ue_service_id: str) -> Registered | None:
+        """The registration of a UE."""
+        ...

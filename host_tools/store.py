@@ -1,0 +1,238 @@
+"""The durable store of the gateway and of the server, on SQLite.
+
+One writer, WAL, ``synchronous=FULL``: what was put is durable when :meth:`SqliteStore.commit` returns. The caller
+commits once for each batch it has drained from its socket, before anything that depends on it leaves the process.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from msgin5g.delivery import Item
+from msgin5g.registry import Registered
+from msgin5g.store import Full
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+_SCHEMA = """
+-- Messages on their way, in the order they were stored.
+CREATE TABLE IF NOT EXISTS messages (
+    key INTEGER PRIMARY KEY,
+    hop TEXT NOT NULL,
+    originator TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    expires INTEGER,
+    report INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS messages_by_hop ON messages (hop, key);
+CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires) WHERE expires IS NOT NULL;
+
+-- Identities of all messages seen lately, whether still on their way or not: the memory against duplicates.
+CREATE TABLE IF NOT EXISTS known (
+    key INTEGER PRIMARY KEY,
+    identity BLOB NOT NULL UNIQUE,
+    at INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS registered (
+    ue_service_id TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    via TEXT,
+    body BLOB
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS application_servers (
+    registration_id TEXT PRIMARY KEY,
+    as_service_id TEXT NOT NULL UNIQUE,
+    registration TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+# An identity is remembered at least this long after the message was stored, in seconds.
+REMEMBERED = 7 * 86400
+# Rows of one purge: it must not hold up the messages that arrive meanwhile.
+_PURGE_STEP = 1000
+
+
+class SqliteStore:
+    """Messages, the memory of duplicates, and registrations, in one SQLite file.
+
+    Args:
+        path: the database file; it is created with mode 0600.
+        most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
+        wall_clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, most_messages: int = 1_000_000, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        path.touch(mode=0o600, exist_ok=True)
+        self._wall_clock = wall_clock
+        self._most_messages = most_messages
+        self._database = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.executescript(_SCHEMA)
+        self._execute = self._database.execute
+        self._open = False
+        self._count: int = self._execute("SELECT count(*) FROM messages").fetchone()[0]
+
+    def __len__(self) -> int:
+        """Messages on their way."""
+        return self._count
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        self._database.close()
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._execute("BEGIN IMMEDIATE")
+            self._open = True
+
+    def commit(self) -> None:
+        """Make everything so far durable."""
+        if self._open:
+            self._execute("COMMIT")
+            self._open = False
+
+    # -- messages
+
+    def put(
+        self,
+        hop: str,
+        originator: str,
+        kind: str,
+        message_id: str,
+        segment: int,
+        body: bytes,
+        expires: int | None = None,
+        report: bool = False,
+    ) -> Item | None:
+        """Store a message for a hop.
+
+        Returns:
+            The stored item, or None when the same message was stored before: it is a duplicate.
+
+        Raises:
+            Full: there are ``most_messages`` on their way.
+        """
+        if self._count >= self._most_messages:
+            if self.knows(hop, originator, kind, message_id, segment):
+                return None
+            raise Full
+        self._begin()
+        identity = _identity(hop, originator, kind, message_id, segment)
+        known = self._execute(
+            "INSERT OR IGNORE INTO known (identity, at) VALUES (?, ?)", (identity, int(self._wall_clock()))
+        )
+        if not known.rowcount:
+            return None
+        stored = self._execute(
+            "INSERT INTO messages (hop, originator, kind, message_id, body, expires, report)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (hop, originator, kind, message_id, body, expires, report),
+        )
+        self._count += 1
+        return Item(stored.lastrowid, hop, originator, kind, message_id, body, expires, report)
+
+    def knows(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
+        """Was this message stored before, whatever became of it?"""
+        identity = _identity(hop, originator, kind, message_id, segment)
+        return self._execute("SELECT 1 FROM known WHERE identity = ?", (identity,)).fetchone() is not None
+
+    def remove(self, item: Item) -> None:
+        """Take a message out: accepted, refused or expired. It stays known."""
+        self._begin()
+        self._count -= self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount
+
+    def pending(self, hop: str, after: int, most: int) -> list[Item]:
+        """The oldest messages for a hop with a key above ``after``."""
+        return self._items("hop = ? AND key > ? ORDER BY key LIMIT ?", (hop, after, most))
+
+    def expired(self, seconds: float, most: int) -> list[Item]:
+        """Messages whose expiration time has come."""
+        return self._items("expires <= ? ORDER BY expires LIMIT ?", (int(seconds), most))
+
+    def hops(self) -> list[str]:
+        """The hops that messages wait for."""
+        return [row[0] for row in self._execute("SELECT DISTINCT hop FROM messages")]
+
+    def depth(self, hop: str) -> int:
+        """Messages on their way to one hop."""
+        return self._execute("SELECT count(*) FROM messages WHERE hop = ?", (hop,)).fetchone()[0]
+
+    def purge(self) -> int:
+        """Forget identities older than ``REMEMBERED``, a bounded number at a time; returns how many."""
+        self._begin()
+        oldest = int(self._wall_clock()) - REMEMBERED
+        return self._execute(
+            "DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY key LIMIT ?) AND at < ?",
+            (_PURGE_STEP, oldest),
+        ).rowcount
+
+    def _items(self, condition: str, values: Iterable[object]) -> list[Item]:
+        rows = self._execute(
+            "SELECT key, hop, originator, kind, message_id, body, expires, report FROM messages"  # noqa: S608
+            f" WHERE {condition}",
+            tuple(values),
+        )
+        return [Item(*row) for row in rows]
+
+    # -- registrations of UEs (msgin5g.registry)
+
+    def registered(self) -> list[Registered]:
+        """All registered UEs."""
+        rows = self._execute("SELECT ue_service_id, address, via, body FROM registered")
+        return [
+            Registered(ue, tuple(json.loads(address)), via, body)
+            for ue, address, via, body in rows
+        ]
+
+    def save_registered(self, entry: Registered) -> None:
+        """Add or replace a registered UE."""
+        self._begin()
+        self._execute(
+            "INSERT OR REPLACE INTO registered VALUES (?, ?, ?, ?)",
+            (entry.ue_service_id, json.dumps(entry.address), entry.via, entry.body),
+        )
+
+    def remove_registered(self, ue_service_id: str) -> None:
+        """Remove a registered UE."""
+        self._begin()
+        self._execute("DELETE FROM registered WHERE ue_service_id = ?", (ue_service_id,))
+
+    # -- registrations of Application Servers
+
+    def application_servers(self) -> list[tuple[str, str, str]]:
+        """(registration id, AS Service ID, registration as JSON) of all registered Application Servers."""
+        return self._execute(
+            "SELECT registration_id, as_service_id, registration FROM application_servers"
+        ).fetchall()
+
+    def save_application_server(self, registration_id: str, as_service_id: str, registration: str) -> None:
+        """Add a registered Application Server, in place of an earlier registration of the same one."""
+        self._begin()
+        self._execute(
+            "INSERT OR REPLACE INTO application_servers VALUES (?, ?, ?)",
+            (registration_id, as_service_id, registration),
+        )
+
+    def remove_application_server(self, registration_id: str) -> None:
+        """Remove a registered Application Server."""
+        self._begin()
+        self._execute("DELETE FROM application_servers WHERE registration_id = ?", (registration_id,))
+
+
+def _identity(hop: str, originator: str, kind: str, message_id: str, segment: int) -> bytes:
+    fields = "\0".join((hop, originator, kind, message_id, str(segment)))
+    return blake2b(fields.encode(), digest_size=16).digest()
