@@ -12,6 +12,8 @@ TESTS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Trust whom the machine trusts, where it says so.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
 .PHONY: help
 help: ## this list

@@ -2,9 +2,10 @@
 
 apt runs with a private state folder, which has an empty package database, so that it fetches a package with
 everything the package needs, down to the C library. The programs then start through that library's loader,
-and so run on a machine whose own libraries are older, newer, or of another architecture that its kernel knows.
+and so run on a machine with older or newer libraries, or of another architecture that its kernel can run.
 """
 
+import os
 import re
 import shutil
 import stat
@@ -47,8 +48,9 @@ class Source:
     signed_by: str | None = None
 
 
-def configured_sources(folder: Path = APT_SOURCES) -> list[Source]:
+def configured_sources(folder: Path | None = None) -> list[Source]:
     """The archives that the machine's own apt uses, in either of apt's two file formats."""
+    folder = folder or APT_SOURCES
     sources: list[Source] = []
     for path in [folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))]:
         if path.is_file() and path.suffix in (".list", ".sources"):
@@ -183,10 +185,17 @@ def write_launcher(tree: Path, program: str, launcher: Path) -> None:
     ]
     if not loaders:
         raise Unavailable(f"no loader in {tree}")
-    libraries = sorted({str(path.parent) for path in tree.glob("**/*.so.[0-9]*")})
+    libraries = sorted({path.parent for path in tree.glob("**/*.so.[0-9]*")})
     launcher.parent.mkdir(parents=True, exist_ok=True)
+
+    def place(path: Path) -> str:
+        # Relative to the script, so that the whole may be moved.
+        return f"$here/{os.path.relpath(path, launcher.parent)}"
+
     launcher.write_text(
         "#!/bin/sh\n"
-        f'exec "{loaders[0]}" --library-path "{":".join(libraries)}" "{tree / "usr/bin" / program}" "$@"\n'
+        'here="${0%/*}"\n'
+        f'exec "{place(loaders[0])}" --library-path "{":".join(map(place, libraries))}" \\\n'
+        f'    "{place(tree / "usr/bin" / program)}" "$@"\n'
     )
     launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

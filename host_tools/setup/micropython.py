@@ -90,15 +90,17 @@ def from_wheel() -> Path:
 def obtain(what: str, get: Callable[[], Path]) -> bool:
     """Get one interpreter and say how it went."""
     try:
-        path = get()
+        for _ in range(2):
+            path = get()
+            if answers(path):
+                return True
+            # Left over from another place or another Python: get it anew, once.
+            path.unlink()
     except (debian.Unavailable, OSError, subprocess.CalledProcessError) as error:
         print(f"  {what}: not available ({error})")
-        return False
-    if not answers(path):
-        path.unlink()
-        print(f"  {what}: {path.name} does not run on this machine's kernel")
-        return False
-    return True
+    else:
+        print(f"  {what}: {path.name} does not run on this machine")
+    return False
 
 
 def main() -> int:

@@ -1,0 +1,105 @@
+"""The set-up's reading of a machine's apt configuration, and what it says where there is nothing to be had."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from host_tools.setup import debian, micropython
+
+DEB822 = """\
+Types: deb deb-src
+# a note
+URIs: https://mirror.example/debian
+Suites: bookworm
+ bookworm-updates
+Components: main contrib
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+Enabled: no
+URIs: https://mirror.example/off
+Suites: sid
+Components: main
+
+Types: deb-src
+URIs: https://mirror.example/source
+Suites: sid
+Components: main
+
+Types: deb
+URIs: mirror+file:/etc/apt/mirrors/other.list
+Suites: noble
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ xsFNBGY
+"""
+
+ONE_LINE = """\
+# deb https://mirror.example/commented bookworm main
+deb https://mirror.example/plain trixie main contrib # a note
+deb [arch=amd64 signed-by=/k.gpg] https://mirror.example/options trixie-updates main
+deb-src https://mirror.example/source trixie main
+"""
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+@pytest.fixture
+def apt(tmp_path):
+    """An apt configuration of two files."""
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list").write_text(ONE_LINE)
+    (tmp_path / "sources.list.d" / "distro.sources").write_text(DEB822)
+    (tmp_path / "sources.list.d" / "notes.txt").write_text("deb https://mirror.example/ignored sid main\n")
+    return tmp_path
+
+
+def test_apt_sources_in_both_formats(apt):
+    assert debian.configured_sources(apt) == [
+        debian.Source("https://mirror.example/plain", ("trixie",), ("main", "contrib")),
+        debian.Source("https://mirror.example/options", ("trixie-updates",), ("main",), "/k.gpg"),
+        debian.Source(
+            "https://mirror.example/debian", ("bookworm", "bookworm-updates"), ("main", "contrib"), KEYRING
+        ),
+        debian.Source("mirror+file:/etc/apt/mirrors/other.list", ("noble",), ("main",)),
+    ]
+
+
+def test_a_machine_without_a_debian_mirror_says_so(apt, monkeypatch):
+    (apt / "sources.list").unlink()
+    distro = apt / "sources.list.d" / "distro.sources"
+    distro.write_text(DEB822.replace("bookworm", "noble"))
+    monkeypatch.setattr(debian, "APT_SOURCES", apt)
+    with pytest.raises(debian.Unavailable, match="knows no Debian mirror"):
+        debian.debian_archive("trixie")
+
+
+def test_an_unpacked_program_starts_from_a_moved_tree(tmp_path):
+    path = micropython.constrained()
+    if path is None:
+        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
+    link = tmp_path / "elsewhere"
+    link.symlink_to(micropython.FOLDER)
+    assert micropython.answers(link / "bin" / path.name)
+
+
+def test_an_interpreter_of_ones_own_joins(tmp_path):
+    own = tmp_path / "mine"
+    own.write_text("#!/bin/sh\n")
+    command = [sys.executable, "-m", "host_tools.setup.micropython", "--list"]
+    environment = os.environ | {"MICROPYTHON": str(own)}
+    done = subprocess.run(
+        command,
+        check=True,
+        env=environment,
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert f"micropython-own {own}" in done.stdout.splitlines()
