@@ -90,12 +90,14 @@ def from_wheel() -> Path:
 def obtain(what: str, get: Callable[[], Path]) -> bool:
     """Get one interpreter and say how it went."""
     try:
-        for _ in range(2):
-            path = get()
-            if answers(path):
-                return True
+        path = get()
+        if not answers(path):
             # Left over from another place or another Python: get it anew, once.
             path.unlink()
+            path = get()
+        if answers(path):
+            return True
+        path.unlink()
     except (debian.Unavailable, OSError, subprocess.CalledProcessError) as error:
         print(f"  {what}: not available ({error})")
     else:
