@@ -38,12 +38,10 @@ class Registration:
 
     def renew(self, now):
         # The peer does not know this UE any more, or does not answer.
-        if not self._wanted:
-            return
-        if self.registered:
+        # When it is not registered already, an attempt is under way or due.
+        if self._wanted and self.registered:
             self.registered = False
             self._on_change(False, None, now)
-        if self._transfer is None and self._due is None:
             self._attempt(now)
 
     def stop(self, on_done, now):

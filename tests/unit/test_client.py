@@ -1,0 +1,222 @@
+# The MSGin5G Client against a server that accepts everything: registration, sending, receiving, reports, loss.
+
+from msgin5g import messages, wire
+from msgin5g.client import Client, RegistrationRefused, Sent
+from msgin5g.store import Full
+from msgin5g.store.memory import MemoryStore
+from server import FakeServer
+from world import FakeLink, World
+
+UE = "meter-17@example.org"
+AS = "meters@example.org"
+
+
+def setup(**options):
+    world = World()
+    server = FakeServer(world)
+    client = Client(UE, "server", link=FakeLink.at(world, "ue"), **options)
+    return world, server, client
+
+
+def incoming(text="hi", message_id="m-1", report=True):
+    elements = messages.message((wire.AS, AS), (wire.UE, UE), message_id, True, report)
+    messages.set_payload(elements, text)
+    return elements
+
+
+async def test_register_and_deregister():
+    world, server, client = setup()
+    await world.run(client.register())
+    assert client.registered
+    assert server.registered == {UE: "ue"}
+    await world.run(client.deregister())
+    assert not client.registered
+    assert server.registered == {}
+
+
+async def test_refused_registration_raises_with_the_cause():
+    world, server, client = setup()
+    server.refuse = wire.UE_SERVICE_ID_NOT_OWNED
+    try:
+        await world.run(client.register())
+        raise AssertionError("not refused")
+    except RegistrationRefused as refused:
+        assert refused.args[0] == wire.UE_SERVICE_ID_NOT_OWNED
+
+
+async def test_registration_waits_for_a_server_that_is_away():
+    world, server, client = setup()
+    endpoint = world.leave("server")
+
+    def come_back(datagram, source, destination):
+        if world.now > 150000:
+            world.join("server", endpoint)
+            world.drop = None
+        return False
+
+    world.drop = come_back
+    await world.run(client.register())
+    assert client.registered and world.now > 150000
+
+
+async def test_a_message_is_accepted_then_delivered():
+    world, server, client = setup()
+    await world.run(client.register())
+    sent = await client.send("23.5 C", application_server=AS, application="meter")
+    assert sent.state == Sent.STORED
+    assert await world.run(sent.accepted())
+    message = server.received[0]
+    assert messages.originator(message) == (wire.UE, UE)
+    assert messages.recipient(message) == (wire.AS, AS)
+    assert messages.payload(message) == "23.5 C"
+    assert message[wire.APPLICATION_ID] == "meter"
+    assert message[wire.STORE_AND_FORWARD_FLAG] is True
+    assert message[wire.DELIVERY_STATUS_REQUIRED] is True
+    server.post("ue", messages.report_on(message))
+    assert await world.run(sent.delivered())
+
+
+async def test_a_failure_report_tells_the_cause():
+    world, server, client = setup()
+    await world.run(client.register())
+    sent = await client.send("x", ue="other@example.org")
+    await world.run(sent.accepted())
+    server.post("ue", messages.report_on(server.received[0], "BROKEN"))
+    assert not await world.run(sent.delivered())
+    assert (sent.state, sent.cause) == (Sent.FAILED, "BROKEN")
+
+
+async def test_a_refused_message_fails_and_is_not_sent_again():
+    world, server, client = setup()
+    await world.run(client.register())
+    told = messages.response((wire.UE, UE), "m", wire.DELIVERY_FAILED, wire.UNKNOWN_RECIPIENT)
+    server.answers.append((wire.NO_SUCH_RECIPIENT, told))
+    sent = await client.send("x", ue="nobody@example.org")
+    assert not await world.run(sent.accepted())
+    assert (sent.state, sent.cause) == (Sent.FAILED, wire.UNKNOWN_RECIPIENT)
+    world.advance(300000)
+    assert server.received == []
+
+
+async def test_messages_keep_their_order():
+    world, server, client = setup()
+    await world.run(client.register())
+    last = None
+    for number in range(10):
+        last = await client.send(str(number), application_server=AS, report=False)
+    await world.run(last.accepted())
+    assert [messages.payload(message) for message in server.received] == [str(n) for n in range(10)]
+
+
+async def test_messages_given_before_registration_go_out_after_it():
+    world, server, client = setup()
+    sent = await client.send("early", application_server=AS, report=False)
+    await world.run(client.register())
+    assert await world.run(sent.accepted())
+
+
+async def test_registers_again_when_the_server_has_forgotten_it():
+    world, server, client = setup()
+    await world.run(client.register())
+    server.registered.clear()
+    sent = await client.send("x", application_server=AS, report=False)
+    assert await world.run(sent.accepted())
+    assert server.registered == {UE: "ue"}
+    assert len(server.received) == 1
+
+
+async def test_registers_again_after_loss_of_contact_and_loses_nothing():
+    world, server, client = setup()
+    await world.run(client.register())
+    endpoint = world.leave("server")
+    sent = await client.send("x", application_server=AS, report=False)
+    world.advance(200000)
+    assert not client.registered
+    assert sent.state == Sent.STORED
+    world.join("server", endpoint)
+    assert await world.run(sent.accepted())
+    assert len(server.received) == 1
+
+
+async def test_receives_once_and_reports_when_the_application_takes_it():
+    world, server, client = setup()
+    await world.run(client.register())
+    first = server.post("ue", incoming("on"))
+    world.settle()
+    second = server.post("ue", incoming("on"))
+    world.settle()
+    assert [r.code for r in first + second] == [wire.ACCEPTED, wire.ACCEPTED]
+    assert server.received == []
+    message = await world.run(client.receive())
+    assert (message.payload, message.originator, message.message_id) == ("on", AS, "m-1")
+    assert message.originator_type == wire.AS
+    world.advance(1000)
+    report = server.received[0]
+    assert report[wire.MESSAGE_TYPE] == wire.IMDN
+    assert report[wire.MESSAGE_ID] == "m-1"
+    assert report[wire.DELIVERY_STATUS] == wire.REPORT_SUCCESS
+    assert messages.recipient(report) == (wire.AS, AS)
+    assert client.counters["duplicates"] == 1
+    assert client._inbox == []
+
+
+async def test_octets_that_are_not_text_survive():
+    world, server, client = setup()
+    await world.run(client.register())
+    server.post("ue", incoming(b"\xff\x00\x80"))
+    message = await world.run(client.receive())
+    assert message.payload == b"\xff\x00\x80"
+
+
+async def test_a_full_inbox_asks_the_sender_to_wait():
+    world, server, client = setup(most_inbox=2)
+    await world.run(client.register())
+    answers = []
+    for number in range(3):
+        answers.append(server.post("ue", incoming("x", "m-%d" % number)))
+        world.settle()
+    assert [a[0].code for a in answers] == [wire.ACCEPTED, wire.ACCEPTED, wire.UNAVAILABLE]
+    assert answers[2][0].max_age == 5
+    await world.run(client.receive())
+    answers.append(server.post("ue", incoming("x", "m-2")))
+    world.settle()
+    assert answers[3][0].code == wire.ACCEPTED
+
+
+async def test_a_message_for_somebody_else_is_refused():
+    world, server, client = setup()
+    await world.run(client.register())
+    elements = messages.message((wire.AS, AS), (wire.UE, "other@example.org"), "m")
+    answer = server.post("ue", elements)
+    world.settle()
+    assert answer[0].code == wire.NO_SUCH_RECIPIENT
+
+
+async def test_a_full_store_raises():
+    world, server, client = setup(store=MemoryStore(most_items=2))
+    await client.send("1", application_server=AS)
+    await client.send("2", application_server=AS)
+    try:
+        await client.send("3", application_server=AS)
+        raise AssertionError("not full")
+    except Full:
+        pass
+
+
+async def test_a_recipient_must_be_named():
+    world, server, client = setup()
+    for recipients in ({}, {"ue": "a", "application_server": "b"}):
+        try:
+            await client.send("x", **recipients)
+            raise AssertionError("accepted")
+        except ValueError:
+            pass
+
+
+async def test_handles_are_bounded():
+    world, server, client = setup(most_sent=4)
+    await world.run(client.register())
+    for number in range(10):
+        sent = await client.send("x", application_server=AS)
+        await world.run(sent.accepted())
+    assert len(client._sent) == 4
