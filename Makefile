@@ -63,7 +63,7 @@ clean: ## forget .venv/, build/ and all caches
 $(VENV)/bin/uv: $(SETUP)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=/path")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/uv

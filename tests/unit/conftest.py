@@ -19,17 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import runner
 
 from host_tools.setup import micropython
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-RUNNER = HERE / "runner.py"
-MARK = "\x1e"
 # A board has less, but the tests come on top of what they test. System tests set the heap of a real board.
 HEAP = "1M"
 FILE_TIMEOUT_S = float(os.environ.get("UNIT_FILE_TIMEOUT_S", "60"))
-TEST_TIMEOUT_S = 20
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
@@ -72,10 +70,10 @@ def declared_runtimes(tree: ast.Module) -> tuple[str, ...]:
 
 
 def synchronous(function):
-    """Let pytest call a coroutine function, under the time limit that MicroPython's runner sets."""
+    """Let pytest call a coroutine function, under the time limit of the runner."""
     if not inspect.iscoroutinefunction(function):
         return function
-    return lambda: asyncio.run(asyncio.wait_for(function(), TEST_TIMEOUT_S))
+    return lambda: asyncio.run(asyncio.wait_for(function(), runner.TIMEOUT_S))
 
 
 @dataclass
@@ -141,7 +139,7 @@ class MicroPythonFailure(Exception):
 def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outcome]:
     """Run tests of a file on an interpreter. Where it dies or hangs, the tests not yet reported have failed."""
     folders = [ROOT / "firmware", path.parent, HERE / "support", ".frozen"]
-    command = [str(interpreter), "-X", f"heapsize={HEAP}", str(RUNNER), path.stem, *names]
+    command = [str(interpreter), "-X", f"heapsize={HEAP}", runner.__file__, path.stem, *names]
     environment = os.environ | {"MICROPYPATH": ":".join(map(str, folders))}
     try:
         done = subprocess.run(
@@ -162,7 +160,7 @@ def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outc
     printed = ""
     # str.splitlines would take the mark itself for the end of a line.
     for line in output.decode(errors="replace").replace("\r\n", "\n").split("\n"):
-        text, mark, record = line.partition(MARK)
+        text, mark, record = line.partition(runner.MARK)
         printed += text if mark else line + "\n"
         if mark:
             fields = json.loads(record)
