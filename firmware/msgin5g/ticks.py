@@ -16,3 +16,8 @@ def add(tick, milliseconds):
 
 def diff(end, start):
     return ((end - start + _HALF) & _MASK) - _HALF
+
+
+def age(start, now):
+    # How long ago start was, which is never in the future: right for 6.2 days.
+    return (now - start) & _MASK

@@ -81,6 +81,13 @@ class Bodies:
         return earliest
 
 
+def fills(block, payload):
+    # Every block but the last is full (RFC 7959, 2.2).
+    if more(block):
+        return len(payload) == size(szx(block))
+    return len(payload) <= size(szx(block))
+
+
 def append(body, block, payload, most_octets):
     # Add a Block1 block to body, a bytearray. Returns None, or the code that refuses it.
     exponent = szx(block)
@@ -90,7 +97,7 @@ def append(body, block, payload, most_octets):
         return n.REQUEST_ENTITY_INCOMPLETE
     if len(body) + len(payload) > most_octets:
         return n.REQUEST_ENTITY_TOO_LARGE
-    if more(block) and len(payload) != size(exponent):
+    if not fills(block, payload):
         return n.BAD_REQUEST
     body.extend(payload)
     return None

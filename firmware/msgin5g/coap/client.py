@@ -1,12 +1,10 @@
-# The client role (RFC 7252, 5.8): whole requests and whole responses, in as many blocks as they need
-# (RFC 7959), and observing (RFC 7641).
+# The client role (RFC 7252, 5.8): whole requests and whole responses, in as many blocks as they need (RFC
+# 7959). Observing is in observation.py, loaded when it is used.
 
-from .. import ticks
 from . import block
 from . import numbers as n
 from .endpoint import CANCELLED, RESPONSE, UNUSABLE, Full
 from .message import ABSENT, encode_options
-from .observe import is_newer
 
 # How many times a body is fetched anew when its ETag changes between two blocks.
 _MOST_RESTARTS = 3
@@ -45,23 +43,33 @@ class Transfer:
         self._etag = None
         self._restarts = 0
         self._first = None
+        self._done = False
         self.exchange = None
 
+    def is_upload(self):
+        return len(self._payload) > block.size(self._szx)
+
+    def same_resource(self, other):
+        return self._address == other._address and self._uri() == other._uri()
+
+    def _uri(self):
+        return [option for option in self._options if option[0] in (n.URI_PATH, n.URI_QUERY)]
+
     def start(self, now):
-        options = list(self._options)
-        payload = self._payload
-        if len(payload) > block.size(self._szx):
-            self._sent = 0
+        if self.is_upload():
             self._send_block(now)
             return
+        options = list(self._options)
         if self._szx < block.LARGEST_SZX:
             # Tell the server at once which size suits this side (RFC 7959, 2.4).
             options.append((n.BLOCK2, block.value(0, False, self._szx)))
-        self._request(options, payload, now)
+        self._request(options, self._payload, now)
 
     def cancel(self, now):
         if self.exchange:
             self._client.endpoint.cancel(self.exchange, now)
+        else:
+            self.finish(Response(CANCELLED), now)
 
     def _request(self, options, payload, now):
         self.exchange = self._client.endpoint.request(
@@ -84,8 +92,7 @@ class Transfer:
         piece = memoryview(self._payload)[self._sent : self._sent + size]
         self._request(options, piece, now)
 
-    def _fetch_block(self, now):
-        number = len(self._body) >> (self._szx + 4)
+    def _fetch_block(self, number, now):
         options = list(self._options)
         options.append((n.BLOCK2, block.value(number, False, self._szx)))
         self._request(options, b"", now)
@@ -94,17 +101,17 @@ class Transfer:
         try:
             self._proceed(how, message, now)
         except Full:
-            self._finish(Response(CANCELLED), now)
+            self.finish(Response(CANCELLED), now)
 
     def _proceed(self, how, message, now):
         if how != RESPONSE:
-            self._finish(Response(how), now)
+            self.finish(Response(how), now)
         elif message.block1 != ABSENT and self._continue_upload(message, now):
             return
         elif message.block2 != ABSENT and message.code >> 5 == 2:
             self.receive_block(message, now)
         else:
-            self._finish(Response(how, message), now)
+            self.finish(Response(how, message), now)
 
     def _continue_upload(self, message, now):
         # True when another block of the request has gone out.
@@ -128,136 +135,46 @@ class Transfer:
         # A block of the response, or of a notification whose first block opens the transfer.
         this = message.block2
         exponent = block.szx(this)
-        if self._body is None or block.number(this) == 0:
+        if self._body is None:
             self._body = bytearray()
             self._etag = message.etag()
             self._first = Response(RESPONSE, message)
         offset = block.number(this) << (exponent + 4)
-        if exponent == block.RESERVED_SZX or offset != len(self._body):
-            self._finish(Response(UNUSABLE), now)
-        elif message.etag() != self._etag:
+        payload = message.payload()
+        if message.etag() != self._etag:
             self._restart(now)
-        elif len(self._body) + len(message.payload()) > self._client.most_body:
+        elif exponent == block.RESERVED_SZX or offset != len(self._body) or not block.fills(this, payload):
+            # A block again, or an empty one, would be asked for for ever.
+            self.finish(Response(UNUSABLE), now)
+        elif len(self._body) + len(payload) > self._client.most_body:
             self._client.bodies_too_large += 1
-            self._finish(Response(UNUSABLE), now)
+            self.finish(Response(UNUSABLE), now)
         else:
-            self._szx = min(exponent, self._szx) if offset == 0 else self._szx
-            self._body.extend(message.payload())
+            self._szx = min(exponent, self._szx)
+            self._body.extend(payload)
             if block.more(this):
-                self._fetch_block(now)
+                self._fetch_block(len(self._body) >> (self._szx + 4), now)
             else:
                 self._first.payload = bytes(self._body)
-                self._finish(self._first, now)
+                self.finish(self._first, now)
 
     def _restart(self, now):
-        # The resource changed between two blocks.
+        # The body has changed between two blocks. Only a GET can be done again.
         self._restarts += 1
-        if self._restarts > _MOST_RESTARTS:
-            self._finish(Response(UNUSABLE), now)
+        if self._restarts > _MOST_RESTARTS or self._code != n.GET:
+            self.finish(Response(UNUSABLE), now)
             return
-        self._body = bytearray()
-        self._etag = None
-        self._fetch_block(now)
+        self._body = None
+        self._fetch_block(0, now)
 
-    def _finish(self, response, now):
+    def finish(self, response, now):
+        if self._done:
+            return
+        self._done = True
         self.exchange = None
         self._body = None
+        self._client.finished(self, now)
         self._on_response(response, now)
-
-
-class Observation:
-    # An observed resource. on_response(response, now) is called for every notification that is newer than the
-    # last; one without a success code is the last. The observation is renewed when nothing has come for Max-Age.
-    def __init__(self, client, address, options, on_response):
-        self._client = client
-        self._address = address
-        self._options = options
-        self._on_response = on_response
-        self._exchange = None
-        self._transfer = None
-        self._sequence = None
-        self._received = 0
-        self.renew_at = None
-
-    def start(self, now):
-        options = encode_options(self._options + [(n.OBSERVE, n.OBSERVE_REGISTER)])
-        self._sequence = None
-        self.renew_at = None
-        self._exchange = self._client.endpoint.request(
-            self._address, n.GET, options, b"", self._on_end, now
-        )
-
-    def cancel(self, now):
-        # Tell the server (RFC 7641, 3.6); a notification that crosses this is rejected with RST.
-        exchange = self._stop(now)
-        if exchange:
-            options = encode_options(self._options + [(n.OBSERVE, n.OBSERVE_DEREGISTER)])
-            self._client.endpoint.request(
-                self._address, n.GET, options, b"", None, now, token=exchange.token
-            )
-
-    def forget(self, now):
-        # Say nothing: the next notification is rejected with RST.
-        self._stop(now)
-
-    def renew(self, now):
-        # RFC 7641, 3.3.1
-        exchange = self._exchange
-        if exchange:
-            exchange.on_end = None
-            self._client.endpoint.cancel(exchange, now)
-        self.start(now)
-
-    def _stop(self, now):
-        self.renew_at = None
-        self._client.observations.discard(self)
-        exchange = self._exchange
-        self._exchange = None
-        if self._transfer:
-            self._transfer.cancel(now)
-        if exchange:
-            exchange.on_end = None
-            self._client.endpoint.cancel(exchange, now)
-        return exchange
-
-    def _on_end(self, exchange, how, message, now):
-        if how != RESPONSE or message.observe == ABSENT or message.code >> 5 != 2:
-            # Refused, unreachable, or a server that does not let itself be observed.
-            self._exchange = None
-            exchange.keep = False
-            self._client.observations.discard(self)
-            self._on_response(Response(how, message), now)
-            return
-        exchange.keep = True
-        self._renew_after(message.max_age, now)
-        if self._sequence is not None and not is_newer(
-            message.observe, now, self._sequence, self._received
-        ):
-            return
-        self._sequence = message.observe
-        self._received = now
-        if message.block2 == ABSENT:
-            self._on_response(Response(how, message), now)
-            return
-        if self._transfer:
-            # The state has changed before the last one was complete.
-            self._transfer.cancel(now)
-        self._transfer = Transfer(
-            self._client, self._address, n.GET, self._options, b"", self._on_body, True
-        )
-        self._transfer.receive_block(message, now)
-
-    def _on_body(self, response, now):
-        self._transfer = None
-        if response.code is not None:
-            self._on_response(response, now)
-
-    def _renew_after(self, max_age, now):
-        # RFC 7641, 3.3.1: some time after Max-Age, and not all clients at once. Max-Age is 60 s when absent.
-        seconds = 60 if max_age == ABSENT else min(max_age, 86400)
-        spread = 5000 + self._client.endpoint.random(10000)
-        self.renew_at = ticks.add(now, seconds * 1000 + spread)
-        self._client.endpoint.arm(self.renew_at)
 
 
 class Client:
@@ -266,26 +183,54 @@ class Client:
         self.szx = szx
         self.most_body = most_body
         self.bodies_too_large = 0
+        # Uploads by Block1, oldest first. Of those to one resource only the first is under way: a server
+        # can't tell apart the blocks of two (RFC 7959, 2.5).
+        self._uploads = []
         self.observations = set()
         endpoint.on_timer.append(self._on_timer)
 
     def request(self, address, code, options, payload, on_response, now, confirmable=True):
         # options: (number, value) pairs. on_response(response, now) is called once. Raises endpoint.Full.
         transfer = Transfer(self, address, code, options, payload, on_response, confirmable)
-        transfer.start(now)
+        if transfer.is_upload():
+            if len(self._uploads) >= self.endpoint.parameters.most_waiting:
+                raise Full
+            if self._next_upload(transfer):
+                self._uploads.append(transfer)
+                return transfer
+            transfer.start(now)
+            self._uploads.append(transfer)
+        else:
+            transfer.start(now)
         return transfer
 
     def observe(self, address, options, on_response, now):
+        # on_response(response, now) is called for every newer state: see Observation.
+        from .observation import Observation
+
         observation = Observation(self, address, options, on_response)
         observation.start(now)
         self.observations.add(observation)
         return observation
 
+    def finished(self, transfer, now):
+        # The next upload to the same resource can start.
+        if transfer not in self._uploads:
+            return
+        self._uploads.remove(transfer)
+        following = self._next_upload(transfer)
+        if following and not following.exchange:
+            try:
+                following.start(now)
+            except Full:
+                following.finish(Response(CANCELLED), now)
+
+    def _next_upload(self, transfer):
+        for upload in self._uploads:
+            if upload.same_resource(transfer):
+                return upload
+        return None
+
     def _on_timer(self, now):
         for observation in list(self.observations):
-            if observation.renew_at is None:
-                continue
-            if ticks.diff(observation.renew_at, now) > 0:
-                self.endpoint.arm(observation.renew_at)
-            else:
-                observation.renew(now)
+            observation.on_timer(now)

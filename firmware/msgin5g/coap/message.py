@@ -8,6 +8,7 @@
 from . import numbers as n
 
 ABSENT = -1
+_LARGE = 0x3FFFFFFF
 
 
 class NotCoap(ValueError):
@@ -62,8 +63,8 @@ class Message:
         self._token_end = end = 4 + (first & 15)
         self._payload = self._end = size
         if code == n.EMPTY:
-            if size != 4:
-                raise FormatError("an empty message has nothing behind its Message ID")
+            if size != 4 or end != 4:
+                raise FormatError("an empty message has no token and nothing behind its Message ID")
             return
         if end > 12 or end > size:
             raise FormatError("token length")
@@ -120,50 +121,55 @@ class Message:
         return size
 
     def _option(self, number, start, at, end):
+        length = end - at
         if number == n.CONTENT_FORMAT:
-            if self.content_format < 0 and end - at <= 2:
+            if self.content_format < 0 and length <= 2:
                 self.content_format = self._uint(at, end)
         elif number == n.URI_QUERY:
-            if end - at > 255:
+            if length > 255:
                 self._not_understood(number)
             self._query = self._query or start
             self._query_end = end
         elif number == n.BLOCK1:
-            if self.block1 >= 0 or end - at > 3:
+            if self.block1 >= 0 or length > 3:
                 self._not_understood(number)
             else:
                 self.block1 = self._uint(at, end)
         elif number == n.BLOCK2:
-            if self.block2 >= 0 or end - at > 3:
+            if self.block2 >= 0 or length > 3:
                 self._not_understood(number)
             else:
                 self.block2 = self._uint(at, end)
         elif number == n.OBSERVE:
-            if self.observe < 0 and end - at <= 3:
+            if self.observe < 0 and length <= 3:
                 self.observe = self._uint(at, end)
         elif number == n.ACCEPT:
-            if self.accept >= 0 or end - at > 2:
+            if self.accept >= 0 or length > 2:
                 self._not_understood(number)
             else:
                 self.accept = self._uint(at, end)
         elif number == n.MAX_AGE:
-            if self.max_age < 0 and end - at <= 4:
+            if self.max_age < 0 and length <= 4:
                 self.max_age = self._uint(at, end)
         elif number == n.LOCATION_PATH:
             self._location = self._location or start
             self._location_end = end
         elif number == n.ETAG:
-            if not self._etag and 0 < end - at <= 8:
+            if not self._etag and 0 < length <= 8:
                 self._etag = at
                 self._etag_end = end
         elif number == n.SIZE1:
-            if self.size1 < 0 and end - at <= 4:
+            if self.size1 < 0 and length <= 4:
                 self.size1 = self._uint(at, end)
         elif number == n.SIZE2:
-            if self.size2 < 0 and end - at <= 4:
+            if self.size2 < 0 and length <= 4:
                 self.size2 = self._uint(at, end)
-        elif number & 1 and number != n.URI_HOST and number != n.URI_PORT:
-            # This endpoint serves every host and port that it is reached by.
+        elif number == n.URI_HOST or number == n.URI_PORT:
+            # This endpoint serves every host and port that it is reached by, named once. (A header below 16
+            # has delta 0: the same option again.)
+            if self.data[start] < 16 or length > (255 if number == n.URI_HOST else 2):
+                self._not_understood(number)
+        elif number & 1:
             self._not_understood(number)
 
     def _not_understood(self, number):
@@ -173,7 +179,9 @@ class Message:
     def _uint(self, at, end):
         value = 0
         while at < end:
-            value = value << 8 | self.data[at]
+            # What does not fit into a board's small int is as good as the largest: no heap for a stranger's
+            # number.
+            value = (value << 8 | self.data[at]) if value < _LARGE >> 8 else _LARGE
             at += 1
         return value
 
@@ -190,11 +198,11 @@ class Message:
         return bytes(self.data[self._etag : self._etag_end])
 
     def path(self):
-        # "a/b" for the segments a and b; None where one is not UTF-8.
+        # "a/b" for the segments a and b; None where one is not UTF-8 or has a slash inside.
         return self._joined(self._path, self._path_end, "/")
 
     def query(self):
-        # "a=1&b=2" for the parameters a=1 and b=2; None where one is not UTF-8.
+        # "a=1&b=2" for the parameters a=1 and b=2; None where one is not UTF-8 or has an ampersand inside.
         return self._joined(self._query, self._query_end, "&")
 
     def location(self):
@@ -202,6 +210,7 @@ class Message:
 
     def _joined(self, at, end, between):
         data = self.data
+        between = between.encode()
         parts = []
         while at < end:
             header = data[at]
@@ -213,10 +222,13 @@ class Message:
             elif length == 14:
                 length = 269 + (data[at] << 8 | data[at + 1])
                 at += 2
-            parts.append(bytes(data[at : at + length]))
+            part = bytes(data[at : at + length])
+            if between in part:
+                return None
+            parts.append(part)
             at += length
         try:
-            return str(between.encode().join(parts), "utf-8")
+            return str(between.join(parts), "utf-8")
         except UnicodeError:
             return None
 
@@ -274,7 +286,7 @@ def uri_options(path, query=""):
 def _minimal(value):
     # An uint option value has no leading zero octets; zero has none at all (RFC 7252, 3.2).
     size = 0
-    while value >> (8 * size):
+    while value >> (8 * size) > 0:
         size += 1
     return value.to_bytes(size, "big")
 

@@ -12,17 +12,17 @@ def is_newer(sequence, now, last_sequence, last_now):
 
 
 class Observer:
-    def __init__(self, peer, token, query):
+    def __init__(self, peer, token):
         self.peer = peer
         self.token = token
-        self.query = query
+        self.query = ""
         # A notification that is not acknowledged yet, and whether the state has changed since it was sent.
         self.exchange = None
         self.changed = False
 
 
 class Observers:
-    # The observers of one resource, bounded in number.
+    # The observers of one resource, by address and token, bounded in number.
     def __init__(self, most):
         self._most = most
         self._entries = {}
@@ -35,15 +35,20 @@ class Observers:
         return iter(list(self._entries.values()))
 
     def add(self, peer, token, query):
-        # False when there are too many: the client gets a plain response then (RFC 7641, 4.1).
-        key = (peer.number, token)
-        if key not in self._entries and len(self._entries) >= self._most:
-            return False
-        self._entries[key] = Observer(peer, token, query)
+        # False when there are too many: the client gets a plain response then (RFC 7641, 4.1). Who registers
+        # again keeps its place, and a notification under way.
+        key = (peer.address, token)
+        observer = self._entries.get(key)
+        if observer is None:
+            if len(self._entries) >= self._most:
+                return False
+            observer = self._entries[key] = Observer(peer, token)
+        observer.query = query
         return True
 
     def remove(self, peer, token):
-        self._entries.pop((peer.number, token), None)
+        # The observer that was, or None.
+        return self._entries.pop((peer.address, token), None)
 
     def sequence(self):
         return self._sequence

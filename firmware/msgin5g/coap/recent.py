@@ -7,6 +7,9 @@ from collections import deque
 
 from .. import ticks
 
+# In place of an answer that is too long to be kept: a duplicate is acted on again.
+_NOT_KEPT = False
+
 
 class Recent:
     def __init__(self, lifetime, most_entries, most_octets):
@@ -15,7 +18,7 @@ class Recent:
         self._most_octets = most_octets
         self._answers = {}
         self._order = deque((), most_entries)
-        self._octets = 0
+        self.octets = 0
         self.shed = 0
 
     def __len__(self):
@@ -23,12 +26,24 @@ class Recent:
 
     def knows(self, key, now):
         # Oldest first, so that what remains is young enough to count as a duplicate.
+        self.expire(now)
+        return self._answers.get(key, _NOT_KEPT) is not _NOT_KEPT
+
+    def expire(self, now):
+        # Returns the tick at which the oldest that remains expires, or None.
         order = self._order
-        while order and ticks.diff(now, order[0][1]) >= self._lifetime:
+        while order:
+            since = order[0][1]
+            if ticks.age(since, now) < self._lifetime:
+                return ticks.add(since, self._lifetime)
             self._forget_oldest()
-        return key in self._answers
+        return None
 
     def add(self, key, now):
+        # A key that is not known.
+        if key in self._answers:
+            self._answers[key] = None
+            return
         if len(self._order) >= self._most_entries:
             self._forget_oldest()
             self.shed += 1
@@ -42,15 +57,19 @@ class Recent:
     def keep_answer(self, key, datagram):
         if key not in self._answers:
             return
+        if len(datagram) > self._most_octets:
+            # It would push out all others, and itself.
+            self._answers[key] = _NOT_KEPT
+            self.shed += 1
+            return
         old = self._answers[key]
-        self._octets += len(datagram) - (len(old) if old else 0)
+        self.octets += len(datagram) - (len(old) if old else 0)
         self._answers[key] = datagram
-        while self._octets > self._most_octets:
+        while self.octets > self._most_octets:
             self._forget_oldest()
             self.shed += 1
 
     def _forget_oldest(self):
-        key = self._order.popleft()[0]
-        answer = self._answers.pop(key)
+        answer = self._answers.pop(self._order.popleft()[0])
         if answer:
-            self._octets -= len(answer)
+            self.octets -= len(answer)

@@ -3,6 +3,8 @@
 # A handler is called as handler(request, now) with the whole body in request.payload, and answers with
 # server.respond(request, ...), at once or later.
 
+from binascii import crc32
+
 from . import block
 from . import numbers as n
 from .endpoint import ACKNOWLEDGED, Full
@@ -30,14 +32,15 @@ class Server:
     def add(self, path, method, handler):
         self._resources.setdefault(path, {})[method] = handler
 
-    def add_observable(self, path, render):
-        # render(query) -> (code, content format, payload): the state of the resource.
-        self._observed[path] = (Observers(self._most_observers), render)
+    def add_observable(self, path, render, max_age=ABSENT):
+        # render(query) -> (code, content format, payload): the state of the resource. max_age: the seconds
+        # after which a silent observer asks whether it is still known; 60 where ABSENT (RFC 7252, 5.10.5).
+        self._observed[path] = (Observers(self._most_observers), render, max_age)
         self.add(path, n.GET, self._get_observable)
 
     def notify(self, path, now):
         # The state of an observable resource has changed.
-        observers, _ = self._observed[path]
+        observers = self._observed[path][0]
         observers.advance()
         for observer in observers:
             observer.changed = True
@@ -53,16 +56,14 @@ class Server:
             options.append((n.CONTENT_FORMAT, content_format))
         if request.block1 != ABSENT:
             options.append((n.BLOCK1, request.block1))
-        wanted = request.block2
         exponent = self._szx
-        if wanted != ABSENT:
-            exponent = min(exponent, block.szx(wanted))
-        if wanted != ABSENT or len(payload) > block.size(exponent):
+        asked = request.block2 != ABSENT and code < n.BAD_REQUEST
+        if asked:
+            exponent = min(exponent, block.szx(request.block2))
+        if asked or len(payload) > block.size(exponent):
             self._respond_block(request, code, options, payload, exponent, now)
             return
-        self.endpoint.respond(
-            request, code, encode_options(options) if options else b"", payload, now
-        )
+        self.endpoint.respond(request, code, encode_options(options) if options else b"", payload, now)
 
     # -- requests
 
@@ -84,15 +85,14 @@ class Server:
         if handler is None:
             self._refuse(request, n.METHOD_NOT_ALLOWED, now)
             return
-        if request.block2 != ABSENT and block.szx(request.block2) == block.RESERVED_SZX:
+        if message.block2 != ABSENT and block.szx(message.block2) == block.RESERVED_SZX:
             self._refuse(request, n.BAD_REQUEST, now)
             return
-        request.payload = bytes(message.payload())
-        if message.block1 != ABSENT:
-            if not self._upload(request, message, now):
-                return
-        elif len(request.payload) > self._most_body:
+        if len(message.payload()) > self._most_body:
             self._too_large(request, now)
+            return
+        request.payload = bytes(message.payload())
+        if message.block1 != ABSENT and not self._upload(request, message, now):
             return
         if request.block2 != ABSENT and block.number(request.block2):
             if self._download(request, now):
@@ -120,21 +120,15 @@ class Server:
     def _upload(self, request, message, now):
         # True when the body is complete; otherwise the request has been answered.
         this = message.block1
-        key = (request.peer.number, request.code, request.path, request.query)
-        if block.number(this) == 0:
-            body = bytearray()
-            if message.size1 > self._most_body:
-                self._too_large(request, now)
-                return False
-            if not self._uploads.put(key, body, now):
-                self._refuse(request, n.SERVICE_UNAVAILABLE, now)
-                return False
-            self._on_timer(now)
-        else:
-            body = self._uploads.get(key, now)
-            if body is None:
-                self._refuse(request, n.REQUEST_ENTITY_INCOMPLETE, now)
-                return False
+        key = _body_key(request) + (request.content_format,)
+        if message.size1 > self._most_body:
+            self._uploads.remove(key)
+            self._too_large(request, now)
+            return False
+        body = bytearray() if block.number(this) == 0 else self._uploads.get(key, now)
+        if body is None:
+            self._refuse(request, n.REQUEST_ENTITY_INCOMPLETE, now)
+            return False
         refusal = block.append(body, this, request.payload, self._most_body)
         if refusal is not None:
             self._uploads.remove(key)
@@ -144,15 +138,21 @@ class Server:
                 self._refuse(request, refusal, now)
             return False
         if block.more(this):
-            # A smaller size in the answer asks for smaller blocks from here on (RFC 7959, 2.5).
-            answer = block.value(block.number(this), True, min(block.szx(this), self._szx))
-            options = encode_options([(n.BLOCK1, answer)])
-            self.endpoint.respond(request, n.CONTINUE, options, b"", now)
+            self._continue(request, this, key, body, now)
             return False
         self._uploads.remove(key)
         request.payload = bytes(body)
         request.block1 = this
         return True
+
+    def _continue(self, request, this, key, body, now):
+        if not self._uploads.put(key, body, now):
+            self._refuse(request, n.SERVICE_UNAVAILABLE, now)
+            return
+        self._on_timer(now)
+        # A smaller size in the answer asks for smaller blocks from here on (RFC 7959, 2.5).
+        answer = block.value(block.number(this), True, min(block.szx(this), self._szx))
+        self.endpoint.respond(request, n.CONTINUE, encode_options([(n.BLOCK1, answer)]), b"", now)
 
     # -- Block2: a response body in pieces
 
@@ -162,22 +162,31 @@ class Server:
         if piece is None:
             self._refuse(request, n.BAD_OPTION, now)
             return
-        options.append((n.BLOCK2, block.value(number, more, exponent)))
-        if number == 0:
+        if (number or more) and not [o for o in options if o[0] == n.ETAG]:
+            options.append(_etag(payload))
+        if number == 0 and more:
+            # The rest is served from the same body, even when the resource changes meanwhile.
+            self._keep(_body_key(request), code, options, payload, now)
             options.append((n.SIZE2, len(payload)))
-            if more:
-                # The rest is served from the same body, even when the resource changes meanwhile.
-                kept = (code, [o for o in options if o[0] == n.CONTENT_FORMAT], payload)
-                self._downloads.put(self._download_key(request), kept, now)
-                self._on_timer(now)
+        options.append((n.BLOCK2, block.value(number, more, exponent)))
         self.endpoint.respond(request, code, encode_options(options), piece, now)
 
+    def _keep(self, key, code, options, payload, now):
+        kept = (code, [o for o in options if o[0] in (n.CONTENT_FORMAT, n.ETAG)], payload)
+        self._downloads.put(key, kept, now)
+        self._on_timer(now)
+
     def _download(self, request, now):
-        # True when it was a later block of a body that is kept.
-        key = self._download_key(request)
+        # True when a later block of a body has been answered.
+        key = _body_key(request)
         kept = self._downloads.get(key, now)
         if kept is None:
-            return False
+            # A GET can be done again, and the ETag tells whether the body is still the same. Nothing else
+            # can.
+            if request.code == n.GET:
+                return False
+            self._refuse(request, n.REQUEST_ENTITY_INCOMPLETE, now)
+            return True
         code, options, payload = kept
         exponent = min(self._szx, block.szx(request.block2))
         self._respond_block(request, code, list(options), payload, exponent, now)
@@ -185,9 +194,6 @@ class Server:
         if end >= len(payload):
             self._downloads.remove(key)
         return True
-
-    def _download_key(self, request):
-        return (request.peer.number, request.code, request.path, request.query)
 
     def _on_timer(self, now):
         for bodies in (self._uploads, self._downloads):
@@ -198,31 +204,46 @@ class Server:
     # -- observe
 
     def _get_observable(self, request, now):
-        observers, render = self._observed[request.path]
+        observers, render, max_age = self._observed[request.path]
         code, content_format, payload = render(request.query)
         options = []
-        if request.observe == n.OBSERVE_REGISTER:
-            if code < n.BAD_REQUEST and observers.add(request.peer, request.token, request.query):
+        if max_age != ABSENT and code < n.BAD_REQUEST:
+            options.append((n.MAX_AGE, max_age))
+        if request.observe == n.OBSERVE_DEREGISTER:
+            self._forget_observer(observers, request.peer, request.token, now)
+        elif request.observe == n.OBSERVE_REGISTER and code < n.BAD_REQUEST:
+            # In a request for a later block the option means nothing (RFC 7959, 3.4).
+            first = request.block2 == ABSENT or block.number(request.block2) == 0
+            if first and observers.add(request.peer, request.token, request.query):
                 options.append((n.OBSERVE, observers.sequence()))
-        elif request.observe == n.OBSERVE_DEREGISTER:
-            observers.remove(request.peer, request.token)
         self.respond(request, code, now, payload, content_format, options)
 
+    def _forget_observer(self, observers, peer, token, now):
+        observer = observers.remove(peer, token)
+        if observer and observer.exchange:
+            self.endpoint.cancel(observer.exchange, now)
+
     def _notify(self, path, observer, now):
-        observers, render = self._observed[path]
+        observers, render, max_age = self._observed[path]
         observer.changed = False
         code, content_format, payload = render(observer.query)
-        options = [(n.CONTENT_FORMAT, content_format)]
+        options = []
+        if content_format != ABSENT:
+            options.append((n.CONTENT_FORMAT, content_format))
         if code < n.BAD_REQUEST:
             options.append((n.OBSERVE, observers.sequence()))
+            if max_age != ABSENT:
+                options.append((n.MAX_AGE, max_age))
         else:
             # A notification that is an error ends the observation (RFC 7641, 4.2).
             observers.remove(observer.peer, observer.token)
         piece, more = block.cut(payload, 0, self._szx)
         if more:
+            # The observer fetches the rest with GET (RFC 7959, 3.4).
+            options.append(_etag(payload))
+            key = (observer.peer.address, n.GET, path, observer.query)
+            self._keep(key, code, options, payload, now)
             options.append((n.BLOCK2, block.value(0, True, self._szx)))
-            key = (observer.peer.number, n.GET, path, observer.query)
-            self._downloads.put(key, (code, [(n.CONTENT_FORMAT, content_format)], payload), now)
 
         def on_end(exchange, how, message, now):
             observer.exchange = None
@@ -238,3 +259,12 @@ class Server:
         except Full:
             # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
             observers.remove(observer.peer, observer.token)
+
+
+def _body_key(request):
+    return (request.peer.address, request.code, request.path, request.query)
+
+
+def _etag(payload):
+    # So that nobody puts blocks of two bodies together (RFC 7959, 2.4).
+    return (n.ETAG, crc32(payload).to_bytes(4, "big"))

@@ -1,8 +1,8 @@
 # CoAP over UDP under MicroPython's asyncio. (The host has its own adapter: host_tools/link.py.)
 #
 # asyncio here has no datagram support. What it has is the poller under its streams: yielding queue_read(s)
-# suspends a task until s is readable, as MicroPython's own aioespnow does it. The socket is then drained, since
-# some ports queue only four datagrams.
+# suspends a task until s is readable, as MicroPython's own aioespnow does it. The socket is then drained,
+# since some ports queue only four datagrams.
 
 import asyncio
 import socket

@@ -1,0 +1,135 @@
+# What an endpoint keeps: its parameters, its peers, the messages it expects something for, the requests it
+# owes an answer to. Data and the Message IDs; what is done with them is in endpoint.py.
+
+from . import numbers as n
+
+# How an exchange ends.
+RESPONSE = 0
+ACKNOWLEDGED = 1
+TIMEOUT = 2
+RESET = 3
+CANCELLED = 4
+# A response that this side can't use: a critical option it does not know, blocks that can't be put together,
+# or more of them than it takes.
+UNUSABLE = 5
+
+# A peer's Message IDs are handed out in four quarters. One that was left rests for EXCHANGE_LIFETIME before
+# it is entered again (RFC 7252, 4.4).
+_QUARTER = 0x4000
+
+
+class Full(Exception):
+    # A bounded queue has no room; try again when something has been answered.
+    pass
+
+
+class Parameters:
+    # RFC 7252, 4.8, in milliseconds, and the bounds of this endpoint. The defaults suit a board.
+    def __init__(
+        self,
+        ack_timeout=2000,
+        ack_random_percent=150,
+        max_retransmit=4,
+        nstart=1,
+        max_latency=100000,
+        response_timeout=30000,
+        separate_after=1000,
+        token_length=4,
+        most_waiting=8,
+        most_peers=8,
+        most_unanswered=4,
+        most_recent=32,
+        most_recent_octets=4096,
+    ):
+        self.ack_timeout = ack_timeout
+        self.ack_random_percent = ack_random_percent
+        self.max_retransmit = max_retransmit
+        self.nstart = nstart
+        # How long a response may take once the request has been acknowledged, or was non-confirmable.
+        self.response_timeout = response_timeout
+        # A request that has no response by then gets an empty acknowledgement, the response comes separately.
+        self.separate_after = separate_after
+        self.token_length = token_length
+        self.most_waiting = most_waiting
+        self.most_peers = most_peers
+        self.most_unanswered = most_unanswered
+        self.most_recent = most_recent
+        self.most_recent_octets = most_recent_octets
+        span = ack_timeout * ((1 << max_retransmit) - 1) * ack_random_percent // 100
+        self.exchange_lifetime = span + 2 * max_latency + ack_timeout
+
+
+class Peer:
+    # What is known of the endpoint at one address. It may be forgotten when it is idle and room is needed,
+    # and be another Peer when it is heard of again: what outlives that goes by the address.
+    def __init__(self, number, address, mid, now):
+        self.number = number
+        self.address = address
+        self.next_mid = mid
+        # One bit for each quarter that rests.
+        self.resting = 0
+        self.outstanding = 0
+        self.waiting = []
+        self.last_used = now
+
+    def take_mid(self):
+        # The next Message ID, or -1 while all of them are too young to be used again.
+        mid = self.next_mid
+        if mid % _QUARTER == 0 and self.resting & quarter_bit(mid):
+            return -1
+        self.next_mid = (mid + 1) & 0xFFFF
+        return mid
+
+    def idle(self):
+        return not self.outstanding and not self.waiting
+
+
+def quarter_bit(mid):
+    return 1 << mid // _QUARTER
+
+
+def ends_quarter(mid):
+    return mid % _QUARTER == _QUARTER - 1
+
+
+class Exchange:
+    # A message of ours that something is expected for: a response, or (wants_response False) at most an
+    # acknowledgement.
+    def __init__(self, peer, code, token, options, payload, confirmable, wants_response, on_end):
+        self.peer = peer
+        self.code = code
+        self.token = token
+        self.options = options
+        self.payload = payload
+        self.confirmable = confirmable
+        self.wants_response = wants_response
+        # on_end(exchange, how, message, now); message only with RESPONSE, and only valid during the call.
+        self.on_end = on_end
+        # Set by on_end of an observe request: further responses with this token are wanted.
+        self.keep = False
+        self.mid = -1
+        self.datagram = None
+        self.timeout = 0
+        self.transmissions = 0
+        self.deadline = None
+        # It occupies one of its peer's NSTART places now.
+        self.outstanding = False
+        self.over = False
+
+    def occupies(self):
+        # RFC 7252, 4.7: a confirmable message until its acknowledgement, a request until that or its
+        # response.
+        return self.confirmable or self.wants_response
+
+
+class Request:
+    # A request of a peer, until it is answered.
+    def __init__(self, peer, message, now):
+        self.peer = peer
+        self.mid = message.mid
+        self.token = message.token()
+        self.code = message.code
+        self.confirmable = message.type == n.CON
+        self.acknowledged = False
+        self.answered = False
+        self.received = now
