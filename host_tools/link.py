@@ -110,6 +110,15 @@ class UdpLink:
                 self.errors += 1
         self._set_timer()
 
+    def counts(self) -> dict[str, int]:
+        """Counters and occupancy of the endpoint, and of the socket."""
+        return {
+            **self.endpoint.counters,
+            **self.endpoint.occupancy(),
+            "socket_errors": self.errors,
+            "oversized": self.oversized,
+        }
+
     def _flush(self) -> None:
         self._flushing = False
         if self._loop:

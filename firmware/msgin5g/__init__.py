@@ -4,10 +4,15 @@
 #
 # Nothing is loaded until it is asked for: a board pays for what it uses.
 
+import sys
+
 
 def __getattr__(name):
     if name == "Client":
         from .client import Client
 
         return Client
+    if sys.implementation.name == "micropython":
+        # `from . import wire` asks here before the interpreter looks for a module of that name.
+        return __import__(__name__ + "." + name, None, None, (name,))
     raise AttributeError(name)

@@ -116,6 +116,10 @@ class Gateway:
     def stop(self, on_done, now):
         self.registration.stop(on_done, now)
 
+    def resources(self):
+        # For their counters.
+        return {"clients": self._clients, "server": self._server}
+
     # -- the gateway's own registration
 
     def _on_registration(self, registered, cause, now):

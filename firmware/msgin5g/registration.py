@@ -45,13 +45,16 @@ class Registration:
             self._attempt(now)
 
     def stop(self, on_done, now):
-        # on_done(now) when the peer has answered, or does not.
-        self._wanted = False
+        # on_done(now) when the peer has answered, or does not, or there was nothing to end.
+        registered = self.registered
+        self._wanted = self.registered = False
         self._due = None
-        self.registered = False
         if self._transfer:
             self._transfer.cancel(now)
             self._transfer = None
+        if not registered:
+            on_done(now)
+            return
         try:
             self._post(self._dereg, lambda response, now: on_done(now), now)
         except Full:

@@ -1,0 +1,114 @@
+"""The gateway as a process: the portable core on two UDP links and a SQLite store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from msgin5g.coap.endpoint import Endpoint
+from msgin5g.gateway import Gateway
+
+from host_tools.housekeeping import housekeep
+from host_tools.link import UdpLink, now
+from host_tools.settings import GatewaySettings, host_and_port
+from host_tools.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = structlog.get_logger("msgin5g.gateway")
+
+# Exchanges with the server that may be under way at once: it is a host, and NSTART = 1 is for constrained ones.
+_UP_NSTART = 32
+# Seconds to wait for the server's answer to the de-registration when the process is stopped.
+_FAREWELL = 2.0
+
+
+def random_bits(count: int) -> int:
+    """``count`` bits from the system's entropy source: tokens and Message IDs should not be guessed."""
+    return int.from_bytes(os.urandom((count + 7) >> 3), "big") >> (-count & 7)
+
+
+class GatewayProcess:
+    """A running gateway.
+
+    Args:
+        settings: what it is to do.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.store = SqliteStore(settings.database, settings.most_messages)
+        down = Endpoint(settings.coap.parameters(), random_bits)
+        up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)
+        self.down = UdpLink(down, settings.host, settings.port, self._settle)
+        server = host_and_port(settings.server)
+        self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)  # noqa: S104
+        self.gateway = Gateway(
+            settings.ue_service_id,
+            down,
+            up,
+            self.up.resolve(*server),
+            self.store,
+            time.time,
+            most_devices=settings.most_devices,
+            up_window=_UP_NSTART,
+        )
+        self.gateway.on_event = self._on_event
+        for endpoint in (down, up):
+            endpoint.on_error = self._on_error
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen, and register at the server."""
+        self.down.start()
+        self.up.start()
+        self.gateway.start(now())
+        self.up.flush()
+        self._housekeeping = asyncio.create_task(housekeep(self.store, self.snapshot, _log))
+        _log.info("listening", address=self.down.address, server=self.settings.server)
+
+    async def stop(self) -> None:
+        """De-register, commit and close. What the store holds is sent when the gateway runs again."""
+        if self._housekeeping:
+            self._housekeeping.cancel()
+        answered = asyncio.Event()
+        self.gateway.stop(lambda _now: answered.set(), now())
+        self.up.flush()
+        try:
+            await asyncio.wait_for(answered.wait(), _FAREWELL)
+        except TimeoutError:
+            _log.warning("the server did not answer the de-registration")
+        self.down.close()
+        self.up.close()
+        self.store.close()
+
+    def snapshot(self) -> Mapping[str, float]:
+        """Everything that is counted, for the log and for /metrics."""
+        counts: dict[str, float] = {
+            "registered": self.gateway.registration.registered,
+            "clients": len(self.gateway.registry),
+            "claims_refused": self.gateway.registry.claims_refused,
+            "store_messages": len(self.store),
+            **self.gateway.counters,
+        }
+        for name, link in (("down", self.down), ("up", self.up)):
+            counts |= {f"{name}_{key}": value for key, value in link.counts().items()}
+        for name, resource in self.gateway.resources().items():
+            counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
+        return counts
+
+    def _settle(self) -> None:
+        # Nothing leaves before it is durable; one commit serves the whole batch, whichever link it came from.
+        self.store.commit()
+        self.down.transmit()
+        self.up.transmit()
+
+    def _on_event(self, word: str, detail: dict[str, Any]) -> None:
+        _log.info(word, **detail)
+
+    def _on_error(self, error: Exception) -> None:
+        _log.error("a handler failed", exc_info=error)

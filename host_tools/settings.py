@@ -1,0 +1,219 @@
+"""Settings of the gateway and of the server: TOML files, checked as they are read.
+
+A setting that is wrong is named with its file, its key, its value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgin5g import wire
+from msgin5g.coap.endpoint import Parameters
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
+ServiceId = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class SettingsError(Exception):
+    """A settings file that can't be used; the message says where and why."""
+
+
+class _Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of all settings: an unknown key is an error, since it is likely a misspelled one."""
+
+
+class Coap(_Settings):
+    """CoAP transmission (RFC 7252, 4.8).
+
+    Attributes:
+        ack_timeout: milliseconds to the first retransmission.
+        max_retransmit: how often a message is retransmitted.
+    """
+
+    ack_timeout: Milliseconds = 2000
+    max_retransmit: Annotated[int, Meta(ge=0, le=10)] = 4
+
+    def parameters(self, nstart: int = 1) -> Parameters:
+        """Parameters for an endpoint that many peers speak to; nstart is for peers that are hosts themselves."""
+        return Parameters(
+            ack_timeout=self.ack_timeout,
+            max_retransmit=self.max_retransmit,
+            nstart=nstart,
+            most_waiting=1024,
+            most_peers=200_000,
+            most_unanswered=50_000,
+            most_recent=262_144,
+            most_recent_octets=64 << 20,
+        )
+
+
+class GatewaySettings(_Settings):
+    """A Gateway UE.
+
+    Attributes:
+        ue_service_id: the gateway's own.
+        server: host and port of the MSGin5G Server, ``host:port``.
+        host: address to listen on for clients.
+        port: port to listen on for clients; 0 for any.
+        database: file of the store.
+        http_host: where the operator's page (/healthz, /metrics) is served; http_port is not set for none.
+        http_port: its port; 0 for any.
+        most_devices: bound of registered clients.
+        most_messages: bound of messages in the store.
+        coap: transmission parameters.
+        security: "none" is all there is so far.
+    """
+
+    ue_service_id: ServiceId
+    server: str
+    host: str = "0.0.0.0"  # noqa: S104
+    port: Port = wire.PORT
+    database: Path = Path("gateway.sqlite")
+    http_host: str = "127.0.0.1"
+    http_port: Port | None = None
+    most_devices: Count = 10_000
+    most_messages: Count = 1_000_000
+    coap: Coap = msgspec.field(default_factory=Coap)
+    security: Annotated[str, Meta(pattern="^none$")] = "none"
+
+
+class Credential(_Settings):
+    """Who may use the HTTP interfaces, by bearer token.
+
+    Attributes:
+        service_id: the AS Service ID it stands for; ``*`` for any (a lab's).
+        token_file: file with the token.
+        token_sha256: or the token's SHA-256, in hex.
+        roles: ``as`` for Application Servers, ``message-gateway`` for L3G and N3G.
+    """
+
+    service_id: ServiceId
+    token_file: Path | None = None
+    token_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    roles: list[Annotated[str, Meta(pattern="^(as|message-gateway)$")]] = msgspec.field(
+        default_factory=lambda: ["as"]
+    )
+
+
+class ApplicationServer(_Settings):
+    """An Application Server that is reachable without registering.
+
+    Attributes:
+        service_id: its AS Service ID.
+        target_uri: where messages for it are POSTed to.
+    """
+
+    service_id: ServiceId
+    target_uri: Annotated[str, Meta(pattern="^https?://")]
+
+
+class ServerSettings(_Settings):
+    """An MSGin5G Server.
+
+    Attributes:
+        host: address to listen on for CoAP.
+        port: port to listen on for CoAP; 0 for any.
+        http_host: address of the HTTP interfaces.
+        http_port: port of the HTTP interfaces; 0 for any.
+        tls_certificate: PEM file; with tls_key the HTTP interfaces are https.
+        tls_key: PEM file.
+        database: file of the store.
+        gateways: UE Service IDs of the gateways that may register the UEs behind them.
+        credentials: who may use the HTTP interfaces.
+        application_servers: those that do not register themselves.
+        most_ues: bound of registered UEs.
+        most_messages: bound of messages in the store.
+        coap: transmission parameters.
+        security: "none" is all there is so far.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104
+    port: Port = wire.PORT
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    database: Path = Path("server.sqlite")
+    gateways: list[ServiceId] = msgspec.field(default_factory=list)
+    credentials: list[Credential] = msgspec.field(default_factory=list)
+    application_servers: list[ApplicationServer] = msgspec.field(default_factory=list)
+    most_ues: Count = 100_000
+    most_messages: Count = 1_000_000
+    coap: Coap = msgspec.field(default_factory=Coap)
+    security: Annotated[str, Meta(pattern="^none$")] = "none"
+
+
+S = TypeVar("S", bound=_Settings)
+
+
+def load(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> S:
+    """Read settings of a kind from a TOML file; overrides come from the command line and win.
+
+    Relative files named in it are relative to it.
+
+    Raises:
+        SettingsError: with file, key, value and what is allowed.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+    values |= overrides or {}
+    try:
+        settings = msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explained(path, values, str(error))) from error
+    _resolve(settings, path.parent)
+    return settings
+
+
+def _explained(path: Path, values: dict[str, Any], error: str) -> str:
+    # msgspec says "Expected `int` <= 65535 - at `$.coap.port`"; the value is what the reader looks for.
+    reason, _, where = error.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    found: Any = values
+    for part in key.replace("[", ".[").split("."):
+        try:
+            found = found[int(part[1:-1])] if part.startswith("[") else found[part]
+        except (KeyError, TypeError, IndexError, ValueError):
+            found = None
+            break
+    if not key:
+        return f"{path}: {reason}"
+    return f"{path}: {key} = {found!r}: {reason}"
+
+
+def _resolve(settings: Any, base: Path) -> None:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            setattr(settings, name, base / value)
+        elif isinstance(value, _Settings):
+            _resolve(value, base)
+        elif isinstance(value, list):
+            for one in value:
+                if isinstance(one, _Settings):
+                    _resolve(one, base)
+
+
+def host_and_port(text: str, key: str = "server") -> tuple[str, int]:
+    """``host:port``, ``[v6]:port`` or ``coap://host:port`` to its parts.
+
+    Raises:
+        SettingsError: when it is none of these.
+    """
+    plain = text.removeprefix("coap://").rstrip("/")
+    host, colon, port = plain.rpartition(":")
+    if not colon or plain.endswith("]"):
+        host, port = plain, str(wire.PORT)
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise SettingsError(f"{key} = {text!r}: expected host:port, with a port up to 65535")
+    return host.strip("[]"), int(port)

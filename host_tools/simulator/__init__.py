@@ -1,0 +1,1 @@
+"""Boards without a board: real MicroPython processes that run the MSGin5G Client."""

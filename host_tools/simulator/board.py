@@ -1,0 +1,99 @@
+# A simulated board: the MSGin5G Client under MicroPython's Unix port. It takes commands on stdin and tells events on
+# stdout, one JSON object a line each. host_tools/simulator/boards.py starts it.
+#
+#     {"do": "register"}  {"do": "deregister"}  {"do": "memory"}  {"do": "quit"}
+#     {"do": "send", "ue" or "as": recipient, "payload": text, "tag": any}
+
+import asyncio
+import gc
+import json
+import sys
+import time
+
+from msgin5g.client import Client, RegistrationRefused
+from msgin5g.coap.endpoint import Parameters
+from msgin5g.store import Full
+
+
+def tell(event, **detail):
+    detail["event"] = event
+    print(json.dumps(detail))
+
+
+class Board:
+    def __init__(self, ue_service_id, gateway, port, ack_timeout):
+        parameters = Parameters(ack_timeout=ack_timeout)
+        self.ue = Client(ue_service_id, gateway, port, parameters=parameters)
+        self.ue.on_registration = self.on_registration
+        self.ue.on_state = self.on_state
+        self.tags = {}
+
+    async def run(self):
+        tell("ready", free=gc.mem_free())
+        receiving = asyncio.create_task(self.receive())
+        stdin = asyncio.StreamReader(sys.stdin)
+        while True:
+            line = await stdin.readline()
+            if not line:
+                break
+            command = json.loads(line)
+            if command["do"] == "quit":
+                break
+            await getattr(self, "do_" + command["do"])(command)
+        receiving.cancel()
+        self.ue.close()
+
+    async def receive(self):
+        while True:
+            message = await self.ue.receive()
+            tell(
+                "received",
+                id=message.message_id,
+                originator=message.originator,
+                application=message.application,
+                payload=message.payload,
+            )
+
+    async def do_register(self, command):
+        try:
+            await self.ue.register()
+        except RegistrationRefused as refused:
+            tell("refused", cause=refused.args[0])
+
+    async def do_deregister(self, command):
+        await self.ue.deregister()
+        tell("deregistered")
+
+    async def do_send(self, command):
+        while True:
+            try:
+                sent = await self.ue.send(
+                    command["payload"],
+                    ue=command.get("ue"),
+                    application_server=command.get("as"),
+                    report=command.get("report", True),
+                )
+                break
+            except Full:
+                # The application's choice here: wait until something has gone.
+                await asyncio.sleep_ms(20)
+        tell("stored", id=sent.message_id, tag=command.get("tag"))
+
+    async def do_memory(self, command):
+        gc.collect()
+        tell("memory", free=gc.mem_free(), used=gc.mem_alloc())
+
+    def on_registration(self, registered, cause):
+        tell("registered" if registered else "not registered", cause=cause)
+
+    def on_state(self, sent):
+        took = time.ticks_diff(sent.until, sent.since)
+        tell("state", id=sent.message_id, state=sent.state, cause=sent.cause, ms=took)
+
+
+def main():
+    ue_service_id, gateway, port, ack_timeout = sys.argv[1:5]
+    asyncio.run(Board(ue_service_id, gateway, int(port), int(ack_timeout)).run())
+
+
+main()
