@@ -118,10 +118,7 @@ class MicroPythonTest(pytest.Item):
         if outcome.outcome == "skipped":
             pytest.skip(outcome.text)
         if outcome.outcome != "passed":
-            # The error before its traceback, since pytest's summary shows the first line.
-            text = outcome.text.strip()
-            first, *more = text.splitlines() or ["failed"]
-            raise MicroPythonFailure("\n".join([more[-1], first, *more] if more else [first]))
+            raise MicroPythonFailure(outcome.text)
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, MicroPythonFailure):
@@ -164,9 +161,15 @@ def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outc
         printed += text if mark else line + "\n"
         if mark:
             fields = json.loads(record)
-            outcomes[fields["name"]] = Outcome(fields["outcome"], fields["text"], printed)
+            text = fields["text"].strip()
+            if fields["outcome"] == "failed":
+                # The error before its traceback, since pytest's summary shows the first line.
+                text = text.rpartition("\n")[2] + "\n" + text
+            outcomes[fields["name"]] = Outcome(fields["outcome"], text, printed)
             printed = ""
-    for number, name in enumerate(name for name in names if name not in outcomes):
-        where = "in" if number == 0 else "before"
-        outcomes[name] = Outcome("failed", f"{printed}{interpreter.name} {end} {where} {name}", "")
+    missing = [name for name in names if name not in outcomes]
+    for name in missing:
+        where = f"in {name}" if name == missing[0] else f"in {missing[0]}, before {name}"
+        shown = printed if name == missing[0] else ""
+        outcomes[name] = Outcome("failed", f"{interpreter.name} {end} {where}", shown)
     return outcomes
