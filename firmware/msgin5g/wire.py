@@ -220,8 +220,10 @@ def name(element, column=STAGE_2):
     key = element << 2 | column
     found = _names.get(key)
     if found is None:
-        start = _ELEMENTS.find("\n%d " % element)
-        found = _names[key] = _ELEMENTS[start:].split("|", column + 1)[column]
+        at = _ELEMENTS.find("\n%d " % element)
+        for _ in range(column):
+            at = _ELEMENTS.find("|", at) + 1
+        found = _names[key] = _ELEMENTS[at : _ELEMENTS.find("|", at)]
     return found
 
 

@@ -153,9 +153,10 @@ async def test_a_restart_loses_nothing_and_doubles_nothing():
     # The client is still registered, without having noticed.
     assert UE in setup.server.registered
     answer = setup.server.post("gateway-up", to_client("after", "d-2"))
-    received = [(await setup.run(client.receive())).payload for _ in range(2)]
+    first = await setup.run(client.receive())
+    second = await setup.run(client.receive())
     assert answer[0].code == wire.ACCEPTED
-    assert sorted(received) == ["after", "lost for now"]
+    assert sorted([first.payload, second.payload]) == ["after", "lost for now"]
 
 
 async def test_holds_messages_for_a_client_that_is_silent():
@@ -323,7 +324,9 @@ async def test_a_full_store_asks_the_client_to_wait():
     await setup.run(client.register())
     endpoint = setup.world.leave("server")
     setup.store._most_items = 3
-    sent = [await client.send(str(n), application_server=AS, report=False) for n in range(5)]
+    sent = []
+    for number in range(5):
+        sent.append(await client.send(str(number), application_server=AS, report=False))
     setup.world.advance(30000)
     assert [s.state for s in sent] == ["accepted"] * 3 + ["stored"] * 2
     assert setup.gateway.counters["store_full"] >= 1
