@@ -54,17 +54,9 @@ def run(tmp_path):
         path = os.pathsep.join(str(ROOT / folder) for folder in (".", "tests/unit", "tests/unit/support"))
         # The conftest of tests/unit, as it is, for a file elsewhere; without other plugins, which take a second.
         environment = os.environ | {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "tests.unit.conftest",
-            "-p",
-            "no:cacheprovider",
-            "-v",
-            *options,
-        ]
+        command = [sys.executable, "-m", "pytest", "-p", "tests.unit.conftest", "-p", "no:cacheprovider"]
+        # Each test with its outcome on a line, and no summary, whose length depends on where it runs.
+        command += ["-v", "-rN", *options]
         done = subprocess.run(
             command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
         )
