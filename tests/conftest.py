@@ -7,6 +7,13 @@ import pytest
 from host_tools.setup import micropython, peers
 
 
+def pytest_report_header() -> str:
+    names = [name for name, _ in micropython.interpreters()]
+    return (
+        "unit tests run on: " + ", ".join(["cpython", *names]) + ("" if names else " (no MicroPython here)")
+    )
+
+
 def _peer(program: str) -> Path:
     path = peers.find(program)
     if path is None:

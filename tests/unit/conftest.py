@@ -34,13 +34,6 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return PortableModule.from_parent(parent, path=module_path)
 
 
-def pytest_report_header() -> str:
-    names = [name for name, _ in micropython.interpreters()]
-    return (
-        "unit tests run on: " + ", ".join(["cpython", *names]) + ("" if names else " (no MicroPython here)")
-    )
-
-
 class PortableModule(pytest.Module):
     """A file of unit tests. The names of its tests are read from its source, as it may not import on CPython."""
 
