@@ -151,6 +151,7 @@ class Client:
         # Identities of messages received, oldest first.
         self._known = []
         self._most_known = most_known
+        self._removed = asyncio.Event()
         self._registration_changed = asyncio.Event()
         self._refusal = None
         self._running = False
@@ -233,6 +234,12 @@ class Client:
                 self._link.flush()
         return received
 
+    async def settled(self):
+        # Returns when everything stored, reports included, has been accepted or refused.
+        while self._store.pending(_UP, -1, 1):
+            self._removed.clear()
+            await self._removed.wait()
+
     def __aiter__(self):
         return self
 
@@ -308,6 +315,7 @@ class Client:
     def _send_item(self, hop, item, done, now):
         def on_response(response, now):
             outcome = meaning(response)
+            self._removed.set()
             if outcome == ACCEPTED:
                 if item.kind == wire.MSG:
                     self._become(item.message_id, Sent.ACCEPTED, now)

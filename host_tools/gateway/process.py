@@ -60,6 +60,7 @@ class GatewayProcess:
         self.gateway.on_event = self._on_event
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
+        self._registered = asyncio.Event()
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -70,6 +71,15 @@ class GatewayProcess:
         self.up.flush()
         self._housekeeping = asyncio.create_task(housekeep(self.store, self.snapshot, _log))
         _log.info("listening", address=self.down.address, server=self.settings.server)
+
+    async def registered(self) -> None:
+        """Wait until the gateway is registered at the server."""
+        await self._registered.wait()
+
+    def addresses(self) -> dict[str, str]:
+        """Where it listens."""
+        host, port = self.down.address
+        return {"coap": f"coap://{host}:{port}"}
 
     async def stop(self) -> None:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""
@@ -109,6 +119,8 @@ class GatewayProcess:
 
     def _on_event(self, word: str, detail: dict[str, Any]) -> None:
         _log.info(word, **detail)
+        if self.gateway.registration.registered:
+            self._registered.set()
 
     def _on_error(self, error: Exception) -> None:
         _log.error("a handler failed", exc_info=error)

@@ -1,0 +1,220 @@
+"""The command line: ``msgin5g``, with a subcommand for each thing one does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from host_tools import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="MSGin5G, the messaging service of 3GPP for the Internet of Things: gateway, server and tools.",
+)
+
+LogLevel = Annotated[str, typer.Option("--log", help="Least severe log level: debug, info, warning, error.")]
+
+
+class Failed(Exception):
+    """What a user did can't work; the message says why and what would."""
+
+
+def main() -> None:
+    """Entry point; a mistake of the user's is one line on standard error and exit status 2."""
+    from host_tools.settings import SettingsError
+
+    try:
+        app()
+    except (Failed, SettingsError) as error:
+        sys.stderr.write(f"msgin5g: {error}\n")
+        sys.exit(2)
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end, or until interrupted."""
+    try:
+        return asyncio.run(coroutine)
+    except KeyboardInterrupt:
+        return None
+
+
+async def interrupted() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def tell(**members: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(members) + "\n")
+    sys.stdout.flush()
+
+
+@app.command()
+def gateway(
+    settings: Annotated[Path, typer.Argument(help="TOML file; docs/settings.md lists its keys.")],
+    log: LogLevel = "info",
+) -> None:
+    """Run a Gateway UE: between MSGin5G Clients and the MSGin5G Server."""
+    from host_tools.gateway.process import GatewayProcess
+    from host_tools.settings import GatewaySettings, load
+
+    logs.configure(log)
+    run(_serve(GatewayProcess(load(settings, GatewaySettings))))
+
+
+@app.command()
+def server(
+    settings: Annotated[Path, typer.Argument(help="TOML file; docs/settings.md lists its keys.")],
+    log: LogLevel = "info",
+) -> None:
+    """Run an MSGin5G Server: for gateways and UEs over CoAP, for Application Servers over HTTP."""
+    from host_tools.server.process import ServerProcess
+    from host_tools.settings import ServerSettings, load
+
+    logs.configure(log)
+    run(_serve(ServerProcess(load(settings, ServerSettings))))
+
+
+async def _serve(process: Any) -> None:
+    await process.start()
+    tell(**process.addresses())
+    await interrupted()
+    await process.stop()
+
+
+@app.command()
+def up(
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Where both keep what must survive; a new temporary one if not given.")
+    ] = None,
+    security: Annotated[
+        str, typer.Option(help="Protection of the CoAP links; so far there is only 'none', and it says so.")
+    ] = "none",
+    server_port: Annotated[int, typer.Option(min=0, max=65535, help="Server's CoAP port; 0 for a free one.")] = 0,
+    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Server's HTTP port; 0 for a free one.")] = 0,
+    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Gateway's CoAP port; 0 for a free one.")] = 0,
+    ack_timeout: Annotated[int, typer.Option(min=10, help="CoAP's ACK_TIMEOUT in ms, for both.")] = 2000,
+    log: LogLevel = "info",
+) -> None:
+    """Run a server and a gateway on loopback, ready to try: one line of JSON tells where they are."""
+    from host_tools.lab import Lab
+
+    if security != "none":
+        raise Failed(f"--security {security}: only 'none' is there so far")
+    logs.configure(log)
+    run(_up(Lab(directory, server_port, rest_port, gateway_port, ack_timeout)))
+
+
+async def _up(lab: Any) -> None:
+    await lab.start()
+    tell(**lab.addresses())
+    await interrupted()
+    await lab.stop()
+
+
+Payload = Annotated[str, typer.Argument(help="What to send; '-' for standard input.")]
+GatewayUrl = Annotated[str | None, typer.Option("--gateway", help="coap://host:port of the gateway, to act as a UE.")]
+ServerUrl = Annotated[str | None, typer.Option("--server", help="http(s)://host:port of the server, to act as an AS.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="MSGIN5G_TOKEN", help="Bearer token of the AS; better in the environment.", show_default=False),
+]
+Identity = Annotated[str, typer.Option("--as", help="Service ID to act as: a UE's with --gateway, an AS's with --server.")]
+
+
+@app.command()
+def send(
+    payload: Payload,
+    identity: Identity,
+    gateway: GatewayUrl = None,
+    server: ServerUrl = None,
+    token: Token = None,
+    to_ue: Annotated[str | None, typer.Option(help="UE Service ID of the recipient.")] = None,
+    to_as: Annotated[str | None, typer.Option(help="AS Service ID of the recipient.")] = None,
+    report: Annotated[bool, typer.Option(help="Ask for a delivery status report, and wait for it.")] = True,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for acceptance and report.")] = 30.0,
+    log: LogLevel = "warning",
+) -> None:
+    """Send one message as a UE or as an AS; one line of JSON tells what became of it."""
+    from host_tools import shell
+
+    logs.configure(log)
+    if payload == "-":
+        payload = sys.stdin.read()
+    if (gateway is None) == (server is None):
+        raise Failed("name --gateway to act as a UE, or --server to act as an AS")
+    if (to_ue is None) == (to_as is None):
+        raise Failed("name one recipient: --to-ue or --to-as")
+    if gateway:
+        outcome = run(shell.send_as_ue(identity, gateway, payload, to_ue, to_as, report, wait))
+    elif to_ue is None:
+        raise Failed("an Application Server sends to UEs: --to-ue")
+    else:
+        outcome = run(shell.send_as_as(identity, server, _token(token), payload, to_ue, report, wait))
+    if outcome is None:
+        sys.exit(130)
+    tell(**outcome)
+    sys.exit(0 if outcome["ok"] else 1)
+
+
+@app.command()
+def watch(
+    identity: Identity,
+    gateway: GatewayUrl = None,
+    server: ServerUrl = None,
+    token: Token = None,
+    listen: Annotated[str, typer.Option(help="Where an AS listens for the server: host:port.")] = "127.0.0.1:0",
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 for never.")] = 0,
+    log: LogLevel = "warning",
+) -> None:
+    """Register as a UE or as an AS and print each message that arrives, one line of JSON each."""
+    from host_tools import shell
+
+    logs.configure(log)
+    if (gateway is None) == (server is None):
+        raise Failed("name --gateway to act as a UE, or --server to act as an AS")
+    if gateway:
+        run(shell.watch_as_ue(identity, gateway, count, tell))
+    else:
+        run(shell.watch_as_as(identity, server, _token(token), listen, count, tell))
+
+
+def _token(token: str | None) -> str:
+    if not token:
+        raise Failed("an Application Server needs its bearer token: set MSGIN5G_TOKEN")
+    return token
+
+
+@app.command()
+def demo(
+    devices: Annotated[int, typer.Option(min=2, max=20, help="Simulated boards.")] = 3,
+    micropython: Annotated[
+        Path | None, typer.Option(envvar="MICROPYTHON", help="MicroPython interpreter to run them on.")
+    ] = None,
+    heap: Annotated[str, typer.Option(help="Heap of each board, as -X heapsize= takes it.")] = "96K",
+) -> None:
+    """Show the main job: server, gateway, Application Server and simulated boards on this machine."""
+    from host_tools.demo import Demo
+
+    logs.configure("warning")
+    result = run(Demo(devices, micropython, heap).run())
+    if result is None:
+        sys.exit(130)
+    tell(**result)
+    sys.exit(0 if result["ok"] else 1)

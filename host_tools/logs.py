@@ -1,0 +1,37 @@
+"""Logs go to standard error: lines for people on a terminal, one JSON object a line everywhere else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str = "info", as_json: bool | None = None) -> None:
+    """Set up logging for the process.
+
+    Args:
+        level: the least severe level that is logged: debug, info, warning or error.
+        as_json: None for what suits standard error.
+    """
+    if as_json is None:
+        as_json = not sys.stderr.isatty()
+    # Names and causes come from the network; the console renderer quotes what is not printable, JSON escapes it.
+    renderer = (
+        structlog.processors.JSONRenderer(default=str)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks if as_json else structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
