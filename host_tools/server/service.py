@@ -66,6 +66,18 @@ class Outcome:
 ACCEPTED = Outcome(wire.ACCEPTED)
 
 
+def party(address: tuple[Any, Any]) -> str:
+    """Whom a message is from or for, as the store knows it: a UE and an AS may have the same Service ID.
+
+    A UE goes by its UE Service ID alone; a tab, which no Service ID has, sets the others apart.
+
+    Args:
+        address: (kind, Service ID).
+    """
+    kind, service_id = address
+    return service_id if kind == wire.UE else f"{kind}\t{service_id}"
+
+
 class Service:
     """Takes messages and reports in, resolves their target, and stores them for it.
 
@@ -118,7 +130,7 @@ class Service:
             if outbound.known(recipient):
                 return Outcome(wire.ACCEPTED, wire.DELIVERY_FAILED, wire.RECIPIENT_NOT_REACHABLE)
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_RECIPIENT)
-        outcome = self._store(elements, body, recipient, outbound, reachable, now)
+        outcome = self._store(elements, body, outbound, reachable, now)
         if outcome is ACCEPTED:
             self.counters["messages"] += 1
             if not reachable:
@@ -134,7 +146,7 @@ class Service:
         report = messages.report_on(messages.decode(item.body), cause)
         kind, recipient = messages.recipient(report)
         outbound = self.outbound[kind]
-        self._store(report, messages.encode(report), recipient, outbound, outbound.reachable(recipient), now)
+        self._store(report, messages.encode(report), outbound, outbound.reachable(recipient), now)
 
     def expire(self, now: int, most: int = 1000) -> None:
         """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
@@ -149,26 +161,25 @@ class Service:
         self, elements: Elements, body: bytes, recipient: str, outbound: Outbound, now: int
     ) -> Outcome:
         # Only the recipient of a message can report on it, and only to whom it came from.
-        reporter = messages.originator(elements)[1]
-        if not self.store.knows(reporter, recipient, wire.MSG, elements[wire.MESSAGE_ID], 0):
+        reporter, sender = party(messages.originator(elements)), party(messages.recipient(elements))
+        if not self.store.knows(reporter, sender, wire.MSG, elements[wire.MESSAGE_ID], 0):
             self.counters["unknown_message"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1
-        return self._store(elements, body, recipient, outbound, outbound.reachable(recipient), now)
+        return self._store(elements, body, outbound, outbound.reachable(recipient), now)
 
     def _store(
         self,
         elements: Elements,
         body: bytes,
-        recipient: str,
         outbound: Outbound,
         reachable: bool,
         now: int,
     ) -> Outcome:
         try:
             item = self.store.put(
-                recipient,
-                messages.originator(elements)[1],
+                party(messages.recipient(elements)),
+                party(messages.originator(elements)),
                 elements[wire.MESSAGE_TYPE],
                 elements[wire.MESSAGE_ID],
                 messages.segment(elements),
