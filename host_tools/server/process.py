@@ -7,13 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
+from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
 from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import housekeep
 from host_tools.link import UdpLink, now
+from host_tools.operations import routes
+from host_tools.server.application_servers import ApplicationServers
+from host_tools.server.callback import Callback
 from host_tools.server.coap_face import CoapFace
+from host_tools.server.rest.app import RestFace
+from host_tools.server.rest.auth import Credentials
+from host_tools.server.rest.http_server import HttpServer
 from host_tools.server.service import Service
+from host_tools.settings import SettingsError
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -43,7 +51,25 @@ class ServerProcess:
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
         self.link = UdpLink(endpoint, settings.host, settings.port, self._settle)
         self.coap = CoapFace(endpoint, self.service, time.time, settings.gateways, settings.most_ues)
-        self.service.outbound["UE"] = self.coap
+        try:
+            self.application_servers = ApplicationServers(self.store, settings.application_servers)
+            credentials = Credentials(settings.credentials)
+        except (ValueError, OSError) as error:
+            raise SettingsError(str(error)) from error
+        self.callback = Callback(
+            endpoint, self.service, self.application_servers, time.time, now, self._settle
+        )
+        self.service.outbound |= {wire.UE: self.coap, wire.AS: self.callback}
+        self.rest = RestFace(
+            self.service, self.application_servers, self.callback, credentials, self.committed, now
+        )
+        self.http = HttpServer(
+            self.rest.app(routes("server", self.snapshot, lambda: True)),
+            settings.http_host,
+            settings.http_port,
+            settings.tls_certificate,
+            settings.tls_key,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._committed: asyncio.Future[None] | None = None
 
@@ -51,19 +77,28 @@ class ServerProcess:
         """Listen on CoAP and HTTP."""
         self.link.start()
         self.coap.start(now())
+        self.callback.start(now())
         self.link.flush()
+        await self.http.start()
         self._tasks = [
             asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
             asyncio.create_task(self._expire()),
         ]
-        _log.info("listening", coap=self.link.address)
+        _log.info("listening", **self.addresses())
 
     async def stop(self) -> None:
         """Commit and close. What the store holds is delivered when the server runs again."""
         for task in self._tasks:
             task.cancel()
+        await self.http.stop()
+        await self.callback.stop()
         self.link.close()
         self.store.close()
+
+    def addresses(self) -> dict[str, str]:
+        """Where it listens."""
+        host, port = self.link.address
+        return {"coap": f"coap://{host}:{port}", "rest": self.http.url}
 
     async def committed(self) -> None:
         """Wait until everything so far is durable: the next commit, which others may share."""
@@ -79,6 +114,9 @@ class ServerProcess:
             "claims_refused": self.coap.registry.claims_refused,
             "store_messages": len(self.store),
             **self.service.counters,
+            "application_servers": len(self.application_servers),
+            **{f"rest_{key}": value for key, value in self.rest.counters.items()},
+            **{f"as_{key}": value for key, value in self.callback.counters.items()},
             **{f"ue_{key}": value for key, value in self.coap.counters.items()},
             **{f"coap_{key}": value for key, value in self.link.counts().items()},
             **{f"coap_{key}": value for key, value in self.coap.resource.counters.items()},
