@@ -14,6 +14,7 @@ import httpx2
 import msgspec
 import structlog
 from msgin5g.store import Full
+from msgspec import UNSET
 
 from host_tools.server.rest.schemas import ASRegistration
 
@@ -44,6 +45,8 @@ def target(text: str) -> httpx2.URL:
         raise ValueError("not an http or https URI")
     if not url.host:
         raise ValueError("without a host")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError("with a port that does not exist")
     if url.userinfo or "@" in url.netloc.decode("ascii"):
         raise ValueError("with credentials in it")
     if url.fragment or "#" in text:
@@ -147,7 +150,7 @@ class ApplicationServers:
 
 
 def _target_of(body: ASRegistration) -> httpx2.URL | None:
-    return target(body.target_uri) if body.target_uri else None
+    return None if body.target_uri is UNSET else target(body.target_uri)
 
 
 def _host(url: httpx2.URL | None) -> str | None:

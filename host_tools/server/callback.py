@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -166,7 +167,7 @@ class Callback:
     async def _post(self, service_id: str, target: httpx2.URL, item: Item) -> int | None:
         # The status code of the answer, None when there is none.
         if item.kind == wire.IMDN:
-            target = target.copy_with(path=target.path.rstrip("/") + wire_api.CALLBACK_REPORT)
+            target = _behind(target, wire_api.CALLBACK_REPORT)
         try:
             body = msgspec.json.encode(from_elements(messages.decode(item.body)))
             async with (
@@ -183,10 +184,16 @@ class Callback:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             self.counters["no_connection"] += 1
             _log.warning("AS can't be reached", recipient=service_id, error=type(error).__name__)
-        except Exception:  # noqa: BLE001 (done() has to be called, whatever happens here)
+        except Exception as error:  # noqa: BLE001 (done() has to be called, whatever happens here)
             self.counters["failed"] += 1
-            _log.exception("delivery to AS failed", recipient=service_id, message_id=item.message_id)
+            _log.error("delivery to AS failed", recipient=service_id, traceback=format_exception(error))
         return None
+
+
+def _behind(target: httpx2.URL, path: str) -> httpx2.URL:
+    # As it was percent-encoded, and with its query.
+    base, mark, query = target.raw_path.partition(b"?")
+    return target.copy_with(raw_path=base.rstrip(b"/") + path.encode() + mark + query)
 
 
 async def _drain(response: httpx2.Response) -> None:

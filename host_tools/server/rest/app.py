@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from traceback import format_exception
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -237,7 +238,8 @@ class RestFace:
         return self._on_problem(request, Problem(error.status_code, detail, cause, headers=error.headers))
 
     def _on_error(self, request: Request, error: Exception) -> Response:
-        _log.error("request failed", path=request.url.path[:200], exc_info=error)
+        # Not as exc_info: a renderer that shows local variables would show the token.
+        _log.error("request failed", path=request.url.path[:200], traceback=format_exception(error))
         return self._on_problem(request, Problem(wire_api.BROKEN, "an internal error", wire_api.FAILURE))
 
 
