@@ -32,7 +32,7 @@ class Parameters:
         max_retransmit=4,
         nstart=1,
         max_latency=100000,
-        response_timeout=30000,
+        response_timeout=None,
         separate_after=1000,
         token_length=4,
         most_waiting=8,
@@ -45,8 +45,12 @@ class Parameters:
         self.ack_random_percent = ack_random_percent
         self.max_retransmit = max_retransmit
         self.nstart = nstart
+        random_timeout = ack_timeout * ack_random_percent // 100
+        # After that, a peer that speaks by these parameters retransmits no more.
+        self.max_transmit_wait = random_timeout * ((2 << max_retransmit) - 1)
+        self.exchange_lifetime = random_timeout * ((1 << max_retransmit) - 1) + 2 * max_latency + ack_timeout
         # How long a response may take once the request has been acknowledged, or was non-confirmable.
-        self.response_timeout = response_timeout
+        self.response_timeout = response_timeout or self.max_transmit_wait
         # A request that has no response by then gets an empty acknowledgement, the response comes separately.
         self.separate_after = separate_after
         self.token_length = token_length
@@ -55,8 +59,6 @@ class Parameters:
         self.most_unanswered = most_unanswered
         self.most_recent = most_recent
         self.most_recent_octets = most_recent_octets
-        span = ack_timeout * ((1 << max_retransmit) - 1) * ack_random_percent // 100
-        self.exchange_lifetime = span + 2 * max_latency + ack_timeout
 
 
 class Peer:

@@ -20,7 +20,7 @@ class Server:
         self._szx = szx
         self._resources = {}
         self._observed = {}
-        timeout = endpoint.parameters.response_timeout
+        timeout = endpoint.parameters.max_transmit_wait
         self._uploads = block.Bodies(most_transfers, timeout)
         self._downloads = block.Bodies(most_transfers, timeout)
         self.handler_errors = 0
