@@ -26,13 +26,17 @@ class BadMessage(ValueError):
 def decode(payload):
     # Octets of a JSON object -> elements, checked.
     try:
-        members = json.loads(payload)
+        # RFC 8259 knows UTF-8 only, where no octet of JSON is 0; CPython would take UTF-16 as well.
+        members = None if b"\0" in payload else json.loads(payload)
+        elements = from_members(members) if isinstance(members, dict) else None
+    except BadMessage as bad:
+        _drop_unusable(bad.elements)
+        raise
     except (ValueError, RuntimeError):
-        # RuntimeError: nested deeper than the parser goes.
+        # RuntimeError: nested deeper than the parser goes, or than anything sensible.
         raise BadMessage(wire.MALFORMED)
-    if not isinstance(members, dict):
+    if elements is None:
         raise BadMessage(wire.MALFORMED)
-    elements = from_members(members)
     try:
         check(elements)
     except BadMessage as bad:
@@ -42,22 +46,35 @@ def decode(payload):
 
 
 def from_members(members):
-    # A JSON object, with any spelling of its members -> elements. Unknown members are ignored.
+    # A JSON object, with any spelling of its members -> elements. Unknown members are ignored. What is of the
+    # wrong type is left out, and told when the rest has been read.
     elements = {}
+    wrong = None
     for key, value in members.items():
         found = wire.element(key)
         if found is None or value is None:
             continue
         number, kind = found
-        if kind == "a":
-            number, value = _address(number, value)
-        elif number == wire.SEGMENTATION_PARAMETERS and isinstance(value, dict):
-            # One object in the APIs, single members on CoAP.
-            elements.update(from_members(value))
-            continue
-        elif kind != "s" or not isinstance(value, str):
-            value = _typed(number, kind, value)
+        if kind != "s" or not isinstance(value, str):
+            try:
+                if kind == "a":
+                    number, value = _address(number, value)
+                elif number == wire.SEGMENTATION_PARAMETERS and isinstance(value, dict):
+                    # One object in the APIs, single members on CoAP.
+                    elements.update(from_members(value))
+                    continue
+                elif number == wire.MESSAGING_TOPIC and isinstance(value, list):
+                    number = wire.MESSAGING_TOPICS
+                    value = _typed(number, "w", value)
+                else:
+                    value = _typed(number, kind, value)
+            except BadMessage as bad:
+                wrong = wrong or bad
+                continue
         elements[number] = value
+    if wrong:
+        wrong.elements = elements
+        raise wrong
     return elements
 
 
@@ -66,6 +83,8 @@ def to_members(elements, column=wire.STAGE_2):
     for number, value in elements.items():
         if isinstance(value, dict):
             value = to_members(value, column)
+        elif isinstance(value, list):
+            value = [to_members(one, column) if isinstance(one, dict) else one for one in value]
         members[wire.name(number, column)] = value
     return members
 
@@ -74,8 +93,14 @@ def encode(elements):
     return json.dumps(to_members(elements), separators=(",", ":")).encode()
 
 
+# What a list of a kind is a list of.
+_OF_LIST = {"w": "s", "n": "i", "l": "o"}
+
+
 def _typed(number, kind, value):
     if kind == "s":
+        if isinstance(value, str):
+            return value
         # A number where a string belongs: other stacks write Message IDs so.
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -97,6 +122,9 @@ def _typed(number, kind, value):
     elif kind == "o":
         if isinstance(value, dict):
             return from_members(value)
+    elif isinstance(value, list):
+        kind = _OF_LIST[kind]
+        return [_typed(number, kind, one) for one in value]
     raise BadMessage(wire.INVALID_IE + wire.name(number))
 
 
@@ -115,6 +143,7 @@ def _address(number, value):
 
 
 def check(elements):
+    unusable = _drop_unusable(elements)
     kind = elements.get(wire.MESSAGE_TYPE)
     if kind is None:
         raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(wire.MESSAGE_TYPE))
@@ -124,6 +153,8 @@ def check(elements):
         mandatory = wire.MANDATORY.get(kind)
         if mandatory is None:
             raise BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
+    if unusable is not None:
+        raise BadMessage(wire.INVALID_IE + wire.name(unusable))
     for element in mandatory:
         if element == wire.ORIGINATOR:
             value = originator(elements)[1]
@@ -133,11 +164,28 @@ def check(elements):
             value = elements.get(element)
         if value is None or value == "":
             raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(element))
-    for element in (wire.MESSAGE_ID, wire.UE_SERVICE_ID, wire.APPLICATION_ID):
-        if len(elements.get(element, "")) > _LONGEST_ID:
-            raise BadMessage(wire.INVALID_IE + wire.name(element))
     if wire.PAYLOAD_ENCODING in elements:
         payload(elements)
+
+
+def _drop_unusable(elements):
+    # Identifiers that nobody has: too long, with control characters, or not text at all (half of a surrogate
+    # pair). Stores, logs and answers need not expect them. Returns one of them, or None.
+    unusable = None
+    for element in wire.IDENTIFIERS:
+        text = elements.get(element)
+        if text and not _usable(text):
+            del elements[element]
+            unusable = element if unusable is None else unusable
+    return unusable
+
+
+def _usable(text):
+    if len(text) > _LONGEST_ID or min(text) < " ":
+        return False
+    if ord(max(text)) < 0xD800:
+        return True
+    return not [letter for letter in text if 0xD800 <= ord(letter) < 0xE000]
 
 
 def originator(elements):
@@ -154,8 +202,6 @@ def _one_of(elements, kinds):
     for kind, element in kinds:
         identity = elements.get(element)
         if identity is not None:
-            if len(identity) > _LONGEST_ID:
-                raise BadMessage(wire.INVALID_IE + wire.name(element))
             return kind, identity
     return None, None
 

@@ -40,20 +40,20 @@ class MessageResource:
             return
         try:
             elements = messages.decode(request.payload)
-            handler = self._handlers.get(elements[wire.MESSAGE_TYPE])
-            if handler is None:
-                raise messages.BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
         except messages.BadMessage as bad:
-            self.counters["bad_messages"] += 1
-            elements = dict(bad.elements)
-            # Told in a message response, whatever it was meant to be.
-            elements[wire.MESSAGE_TYPE] = wire.MSGRESP
-            try:
-                self.refuse(request, wire.INVALID, elements, bad.cause, now)
-            except messages.BadMessage:
-                self.refuse(request, wire.INVALID, {}, bad.cause, now)
+            self._bad(request, bad.elements, bad.cause, now)
             return
-        handler(request, elements, now)
+        handler = self._handlers.get(elements[wire.MESSAGE_TYPE])
+        if handler is None:
+            self._bad(request, elements, wire.UNKNOWN_MESSAGE_TYPE, now)
+        else:
+            handler(request, elements, now)
+
+    def _bad(self, request, elements, cause, now):
+        self.counters["bad_messages"] += 1
+        # Told in a message response, whatever it was meant to be.
+        elements[wire.MESSAGE_TYPE] = wire.MSGRESP
+        self.refuse(request, wire.INVALID, elements, cause, now)
 
 
 def request_options(path=wire.PATH):
@@ -102,6 +102,6 @@ def meaning(response):
         if cause in (None, wire.NOT_REGISTERED, wire.UE_SERVICE_ID_NOT_OWNED):
             return NOT_REGISTERED
         return REFUSED
-    if code == wire.OVERLOADED or code >> 5 == 5:
+    if code in (wire.OVERLOADED, wire.INCOMPLETE) or code >> 5 == 5:
         return NOT_NOW
     return REFUSED

@@ -19,6 +19,8 @@ def parse(text):
         at += 1
         while at < len(text) and text[at] in "0123456789":
             at += 1
+        if at == 20:
+            raise ValueError("no digits behind the point")
     seconds = ((_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
     return seconds - _offset(text[at:])
 

@@ -61,10 +61,31 @@ DESTINATION = 46
 ADDRESS_TYPE = 47
 ADDRESS = 48
 SEGMENTATION_PARAMETERS = 49
+# Bulk registration (8.2.7), aggregation (8.4), segment recovery (8.5)
+NUMBER_OF_REGISTRATION_REQUESTS = 50
+REGISTRATION_REQUESTS = 51
+NUMBER_OF_REGISTRATION_RESPONSES = 52
+REGISTRATION_RESPONSES = 53
+NUMBER_OF_MESSAGES = 54
+INDIVIDUAL_MESSAGES = 55
+MISSING_SEGMENT_NUMBERS = 56
+# Selection of a relay or gateway (8.2.8)
+LAYER_2_ID = 57
+MSGIN5G_UE_ID = 58
+REQUIRED_PACKET_SIZE = 59
+ALLOWED_PACKET_SIZE = 60
+# Messaging topics (8.8)
+MESSAGING_TOPICS = 61
+SUBSCRIPTION_STATUS = 62
+EXPIRATION = 63
+# Between an Application Client and the MSGin5G Client on another UE (8.11; TS 24.538, A.3)
+TARGET_ADDRESS = 64
+TARGET_TYPE = 65
 
 # One line for each: number, kind|name of TS 23.554 (emitted on CoAP)|name of TS 29.538 (emitted on HTTP)|further
 # spellings that are understood|. A spelling is compared without case and without punctuation.
-# Kinds: s string, b boolean, i integer, t date-time, o object of further elements, a address.
+# Kinds: s string, b boolean, i integer, t date-time, o object of further elements, a address; lists: w of strings,
+# n of integers, l of objects of further elements.
 _ELEMENTS = """
 0 s|Message Type|msgType|
 1 s|Originating UE Service ID||Originating UE Service Identifier|
@@ -116,6 +137,22 @@ _ELEMENTS = """
 47 s|Address type|addrType|
 48 s|Address|addr|
 49 o|Segmentation parameters|segParams|
+50 i|Number of individual MSGin5G UE registration requests||Number of individual MSGin5G UE registration request|
+51 l|List of individual MSGin5G UE registration request||List of individual MSGin5G UE registration requests|
+52 i|Number of individual MSGin5G UE registration responses||Number of individual MSGin5G UE registration response|
+53 l|List of individual MSGin5G UE registration response||List of individual MSGin5G UE registration responses|
+54 i|Number of individual messages|
+55 l|List of individual messages||List of individual message|
+56 n|Missing segment numbers|
+57 s|Layer-2 ID|
+58 s|MSGin5G UE ID|
+59 i|Required packet size|
+60 i|Allowed packet size|
+61 w|Messaging Topics|msgTopics|List of Messaging Topics|
+62 s|Subscription status|subStat|
+63 t|Expiration|
+64 s|Target address|
+65 s|Target type|
 """
 
 # Columns of _ELEMENTS.
@@ -130,6 +167,8 @@ DEREG = "DEREG"
 MSG = "MSG"
 MSGRESP = "MSGRESP"
 IMDN = "IMDN"
+SEGREC = "SEGREC"
+SEGCONFIR = "SEGCONFIR"
 
 # Delivery Status of a message response, and of a delivery status report (TS 29.538)
 DELIVERY_FAILED = "DELY_FAILED"
@@ -181,7 +220,24 @@ MANDATORY = {
     MSG: (ORIGINATOR, DESTINATION, MESSAGE_ID, STORE_AND_FORWARD_FLAG),
     MSGRESP: (ORIGINATOR, MESSAGE_ID),
     IMDN: (ORIGINATOR, DESTINATION, MESSAGE_ID, DELIVERY_STATUS),
+    SEGREC: (ORIGINATOR, DESTINATION, SEGMENTATION_SET_ID, MISSING_SEGMENT_NUMBERS),
+    SEGCONFIR: (ORIGINATOR, DESTINATION, SEGMENTATION_SET_ID),
 }
+
+# Identifiers: what a message, its sender or its recipient goes by.
+IDENTIFIERS = (
+    MESSAGE_ID,
+    ORIGINATING_UE,
+    RECIPIENT_UE,
+    RECIPIENT_AS,
+    ORIGINATING_AS,
+    UE_SERVICE_ID,
+    APPLICATION_ID,
+    GROUP_SERVICE_ID,
+    BROADCAST_AREA_ID,
+    MESSAGING_TOPIC,
+    SEGMENTATION_SET_ID,
+)
 
 # -- CoAP
 
@@ -198,11 +254,15 @@ UNAUTHENTICATED = coap.UNAUTHORIZED
 NO_SUCH_RECIPIENT = coap.NOT_FOUND
 WRONG_FORMAT = coap.UNSUPPORTED_CONTENT_FORMAT
 TOO_LARGE = coap.REQUEST_ENTITY_TOO_LARGE
+# The peer has given up what it had of a body in several blocks.
+INCOMPLETE = coap.REQUEST_ENTITY_INCOMPLETE
 OVERLOADED = coap.TOO_MANY_REQUESTS
 UNAVAILABLE = coap.SERVICE_UNAVAILABLE
 
 # Seconds: 24.538's timers are not known; RFC 7252's parameters do the rest.
 DEFAULT_EXPIRATION = 86400
+# As long as stores remember a message, so that none can outlive the memory of it.
+LONGEST_EXPIRATION = 7 * 86400
 REPORT_WAIT = 120
 
 # -- looking things up
@@ -211,26 +271,29 @@ REPORT_WAIT = 120
 _found = {}
 _names = {}
 _MOST_FOUND = 128
+# Longer ones are not looked up: the longest name has 54 characters.
+_LONGEST_NAME = 96
 
 # _ELEMENTS with every name in its plain spelling; made when the first odd spelling is met.
 _plain_elements = None
 
 
 def name(element, column=STAGE_2):
+    # An element that TS 29.538 has no name for goes by its name of TS 23.554.
     key = element << 2 | column
     found = _names.get(key)
     if found is None:
         at = _ELEMENTS.find("\n%d " % element)
-        for _ in range(column):
-            at = _ELEMENTS.find("|", at) + 1
-        found = _names[key] = _ELEMENTS[at : _ELEMENTS.find("|", at)]
+        columns = _ELEMENTS[at : _ELEMENTS.find("\n", at + 1)].split("|")
+        found = _names[key] = columns[column] or columns[STAGE_2]
     return found
 
 
 def element(key):
     # (number, kind) of a member name in any spelling; None for one that is not known.
     found = _found.get(key)
-    if found is None:
+    # MicroPython's JSON takes anything for a member name.
+    if found is None and isinstance(key, str) and len(key) <= _LONGEST_NAME:
         found = _find(_ELEMENTS, key) or _find(_all_plain(), _plain(key))
         if found and len(_found) < _MOST_FOUND:
             _found[key] = found
@@ -238,7 +301,9 @@ def element(key):
 
 
 def _find(table, key):
-    at = table.find("|" + key + "|") if key and "|" not in key else -1
+    if not key or "|" in key or "\n" in key:
+        return None
+    at = table.find("|" + key + "|")
     if at < 0:
         return None
     start = table.rfind("\n", 0, at + 1) + 1
@@ -275,4 +340,10 @@ SUCCESS = "success"
 FAILED = "failed"
 STORED = "stored"
 REJECTED = "rejected"
-_STATUS_WORDS = (("success", SUCCESS), ("stored", STORED), ("reject", REJECTED), ("fail", FAILED))
+_STATUS_WORDS = (
+    ("fail", FAILED),
+    ("unsuccess", FAILED),
+    ("success", SUCCESS),
+    ("stored", STORED),
+    ("reject", REJECTED),
+)
