@@ -39,7 +39,16 @@ def test_the_value_of_a_block_option():
 
 
 def test_the_block_that_fits():
-    assert [block.szx_for(octets) for octets in (5, 16, 31, 32, 250, 1023, 1024, 5000)] == [0, 0, 0, 1, 3, 5, 6, 6]
+    assert [block.szx_for(octets) for octets in (5, 16, 31, 32, 250, 1023, 1024, 5000)] == [
+        0,
+        0,
+        0,
+        1,
+        3,
+        5,
+        6,
+        6,
+    ]
 
 
 def test_cut():
@@ -131,7 +140,9 @@ def test_through_loss_duplication_and_reordering():
     for seed in range(1, 9):
         # With so much loss MAX_RETRANSMIT of 4 gives up now and then.
         faults = {"loss": 20, "duplication": 20, "jitter": 3000}
-        pair = Pair({"max_retransmit": 8}, seed=seed, server={"most_body": 5000}, client={"most_body": 5000}, **faults)
+        pair = Pair(
+            {"max_retransmit": 8}, seed=seed, server={"most_body": 5000}, client={"most_body": 5000}, **faults
+        )
         posted = serving(pair, BIG)
         assert pair.ask(n.POST, payload=BIG).code == n.CHANGED, seed
         assert posted == [BIG]
@@ -228,8 +239,10 @@ def test_waiting_uploads_are_bounded_and_can_be_cancelled():
     ends = []
     transfers = []
 
+    def on_response(response, now):
+        ends.append(response.how)
+
     def start(payload):
-        on_response = lambda response, now: ends.append(response.how)
         transfers.append(pair.client.request(B, n.POST, path_options("x"), payload, on_response, pair.now()))
 
     for _ in range(3):
@@ -479,6 +492,8 @@ def test_a_refusal_in_the_middle_of_an_upload():
 
 def test_a_server_that_answers_4_13_for_ever():
     response, count = against(
-        lambda at: (n.REQUEST_ENTITY_TOO_LARGE, [(n.BLOCK1, block.value(0, False, 0))], b""), n.POST, payload=BIG
+        lambda at: (n.REQUEST_ENTITY_TOO_LARGE, [(n.BLOCK1, block.value(0, False, 0))], b""),
+        n.POST,
+        payload=BIG,
     )
     assert response.code == n.REQUEST_ENTITY_TOO_LARGE and count == 2

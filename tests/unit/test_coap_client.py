@@ -74,7 +74,9 @@ def test_every_request_is_served_once_through_loss_duplication_and_reordering():
 
 
 def test_many_requests_at_once_through_loss():
-    pair = Pair({"max_retransmit": 8, "nstart": 4, "most_waiting": 40, "most_unanswered": 40}, loss=20, jitter=500)
+    pair = Pair(
+        {"max_retransmit": 8, "nstart": 4, "most_waiting": 40, "most_unanswered": 40}, loss=20, jitter=500
+    )
     served = echoing(pair)
     all_responses = [pair.request(n.POST, payload=bytes([number])) for number in range(40)]
     pair.run(3600000, until=lambda: all(all_responses))
@@ -105,7 +107,10 @@ def test_cancel_a_request():
     pair = Pair()
     served = echoing(pair, delay=5000)
     responses = []
-    on_response = lambda response, now: responses.append(response.how)
+
+    def on_response(response, now):
+        responses.append(response.how)
+
     transfer = pair.client.request(B, n.POST, [(n.URI_PATH, "x")], b"", on_response, pair.now())
     pair.run(2000)
     transfer.cancel(pair.now())
@@ -123,7 +128,9 @@ def test_paths_methods_and_queries():
 
     def handler(request, now):
         seen.append((request.path, request.query, request.content_format))
-        pair.server.respond(request, n.CREATED, now, options=[(n.LOCATION_PATH, "rd"), (n.LOCATION_PATH, "7")])
+        pair.server.respond(
+            request, n.CREATED, now, options=[(n.LOCATION_PATH, "rd"), (n.LOCATION_PATH, "7")]
+        )
 
     pair.server.add("rd/a", n.POST, handler)
     options = [(n.URI_QUERY, "ep=1"), (n.URI_QUERY, "lt=60"), (n.CONTENT_FORMAT, n.CBOR)]
@@ -148,7 +155,9 @@ def test_a_path_that_is_not_utf_8_is_a_bad_option():
 def test_max_age_and_observe_of_a_response():
     pair = Pair()
     pair.server.add(
-        "x", n.GET, lambda request, now: pair.server.respond(request, n.CONTENT, now, b"", options=[(n.MAX_AGE, 7)])
+        "x",
+        n.GET,
+        lambda request, now: pair.server.respond(request, n.CONTENT, now, b"", options=[(n.MAX_AGE, 7)]),
     )
     assert pair.ask(n.GET).max_age == 7
 
@@ -173,7 +182,7 @@ def test_a_handler_that_raises_after_it_answered():
         pair.server.respond(request, n.CHANGED, now)
         raise RuntimeError("application")
 
-    pair.server.on_error = None
+    pair.server.on_error = lambda request, error: None
     pair.server.add("x", n.POST, handler)
     assert pair.ask(n.POST).code == n.CHANGED
     assert len(pair.wire.sent(B)) == 1
@@ -194,13 +203,15 @@ def test_both_ends_ask_each_other():
         back_client.request(
             A, n.POST, [(n.URI_PATH, "y")], b"", lambda response, now: responses.append(response), pair.now()
         )
-        pair.run(4000000, until=lambda: there and responses)
+        pair.run(4000000, until=lambda there=there: there and responses)
         assert there[0].payload == b"there" and responses.pop().payload == b"back"
     assert len(served) == 5
 
 
 def test_across_the_wrap_of_the_clock():
-    pair = Pair(start=ticks.PERIOD - 3000, loss=20, parameters={"max_retransmit": 8}, server={"most_body": 5000})
+    pair = Pair(
+        start=ticks.PERIOD - 3000, loss=20, parameters={"max_retransmit": 8}, server={"most_body": 5000}
+    )
     served = echoing(pair, delay=2000)
     for _ in range(5):
         assert pair.ask(n.POST, payload=body(2000)).payload == body(2000)

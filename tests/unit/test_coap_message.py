@@ -66,7 +66,14 @@ def test_token_cut_off():
 
 
 def test_short_datagrams_and_other_versions_are_not_coap():
-    for datagram in (b"", b"\x40", b"\x40\x01\x00", b"\x00\x01\x00\x01", b"\x80\x01\x00\x01", b"\xc0\x01\x00\x01"):
+    for datagram in (
+        b"",
+        b"\x40",
+        b"\x40\x01\x00",
+        b"\x00\x01\x00\x01",
+        b"\x80\x01\x00\x01",
+        b"\xc0\x01\x00\x01",
+    ):
         assert refused(datagram) is NotCoap
 
 
@@ -228,7 +235,13 @@ def test_a_critical_option_given_twice_is_not_understood():
 
 
 def test_a_critical_option_that_is_too_long_is_not_understood():
-    for number, length in ((n.URI_PATH, 256), (n.URI_QUERY, 256), (n.URI_HOST, 256), (n.URI_PORT, 3), (n.BLOCK1, 4)):
+    for number, length in (
+        (n.URI_PATH, 256),
+        (n.URI_QUERY, 256),
+        (n.URI_HOST, 256),
+        (n.URI_PORT, 3),
+        (n.BLOCK1, 4),
+    ):
         assert with_options((number, b"a" * length)).unrecognized == number
         assert with_options((number, b"a" * (length - 1))).unrecognized == 0
 
@@ -291,7 +304,13 @@ def test_decoding_makes_no_garbage():
         raise SkipTest("CPython counts references")
     options = encode_options(
         uri_options("rd/meter-17", "ep=1&lt=60")
-        + [(n.OBSERVE, 7), (n.CONTENT_FORMAT, 50), (n.BLOCK1, 0x1E), (n.BLOCK2, 6), (n.SIZE1, b"\xff\xff\xff\xff")]
+        + [
+            (n.OBSERVE, 7),
+            (n.CONTENT_FORMAT, 50),
+            (n.BLOCK1, 0x1E),
+            (n.BLOCK2, 6),
+            (n.SIZE1, b"\xff\xff\xff\xff"),
+        ]
         + [(n.ETAG, b"12345678"), (n.MAX_AGE, 86400), (2049, b"critical and unknown")]
     )
     datagram = encode(n.CON, n.POST, 0xFFFF, b"12345678", options, b"x" * 100)

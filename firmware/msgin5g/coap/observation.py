@@ -30,17 +30,18 @@ class Observation:
         self.over = False
 
     def start(self, now):
-        # Again with the same token, so that the server knows it for the same observer (RFC 7641, 3.3.1).
-        token = None
-        if self._exchange:
-            token = self._exchange.token
-            self._drop_exchange(now)
-        self._sequence = None
-        self._renew_at = None
+        # Again with the same token, so that the server knows it for the same observer (RFC 7641, 3.3.1). When
+        # there is no room for that, all stays as it is.
+        token = self._exchange.token if self._exchange else None
         options = encode_options(self._options + self._block_option() + [(n.OBSERVE, n.OBSERVE_REGISTER)])
-        self._exchange = self._client.endpoint.request(
+        exchange = self._client.endpoint.request(
             self._address, n.GET, options, b"", self._on_end, now, token=token
         )
+        if self._exchange:
+            self._drop_exchange(now)
+        self._exchange = exchange
+        self._sequence = None
+        self._renew_at = None
 
     def cancel(self, now):
         # Tell the server (RFC 7641, 3.6); a notification that crosses this is rejected with RST.

@@ -17,7 +17,7 @@ class Recent:
         self._most_entries = most_entries
         self._most_octets = most_octets
         self._answers = {}
-        self._order = deque((), most_entries)
+        self._order = deque([], most_entries)
         self.octets = 0
         self.shed = 0
 

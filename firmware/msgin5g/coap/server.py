@@ -25,7 +25,7 @@ class Server:
         self._downloads = block.Bodies(most_transfers, timeout)
         self.handler_errors = 0
         # on_error(request, exception): a handler raised it; the peer has got 5.00.
-        self.on_error = None
+        self.on_error = _only_counted
         endpoint.on_request = self._on_request
         endpoint.on_timer.append(self._on_timer)
 
@@ -104,8 +104,7 @@ class Server:
             handler(request, now)
         except Exception as error:
             self.handler_errors += 1
-            if self.on_error:
-                self.on_error(request, error)
+            self.on_error(request, error)
             self.endpoint.respond(request, n.INTERNAL_SERVER_ERROR, b"", b"", now)
 
     def _refuse(self, request, code, now):
@@ -268,3 +267,7 @@ def _body_key(request):
 def _etag(payload):
     # So that nobody puts blocks of two bodies together (RFC 7959, 2.4).
     return (n.ETAG, crc32(payload).to_bytes(4, "big"))
+
+
+def _only_counted(request, error):
+    pass

@@ -19,8 +19,8 @@ class Transmission:
     def __init__(self, parameters, randbits):
         # randbits(k) -> k random bits, k at most 16.
         self.parameters = parameters
-        # on_error(exception): a callback raised it. Only counted when there is nobody to tell.
-        self.on_error = None
+        # on_error(exception): a callback raised it.
+        self.on_error = _only_counted
         self._randbits = randbits
         self._peers = {}
         self._next_peer = 0
@@ -233,8 +233,14 @@ class Transmission:
             self._start_waiting(peer, now)
 
     def _new_token(self):
+        length = self.parameters.token_length
         while True:
-            token = bytes([self._randbits(8) for _ in range(self.parameters.token_length)])
+            octets = bytearray()
+            while len(octets) < length:
+                bits = self._randbits(16)
+                octets.append(bits >> 8)
+                octets.append(bits & 0xFF)
+            token = bytes(octets[:length])
             if token not in self._expecting:
                 return token
 
@@ -253,5 +259,8 @@ class Transmission:
 
     def _callback_failed(self, error):
         self.counters["callback_errors"] += 1
-        if self.on_error:
-            self.on_error(error)
+        self.on_error(error)
+
+
+def _only_counted(error):
+    pass

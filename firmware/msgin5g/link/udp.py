@@ -1,24 +1,35 @@
 # CoAP over UDP under MicroPython's asyncio. (The host has its own adapter: host_tools/link.py.)
 #
-# asyncio here has no datagram support. What it has is the poller under its streams: yielding queue_read(s)
-# suspends a task until s is readable, as MicroPython's own aioespnow does it. The socket is then drained,
-# since some ports queue only four datagrams.
+# asyncio here has no datagram support. What it has is the poller under its streams: yielding queue_read(s) suspends
+# a task until s is readable, as MicroPython's own aioespnow does it. The socket is then drained, since some ports
+# queue only four datagrams.
 
 import asyncio
+import gc
 import socket
+import sys
 import time
 
 from .. import ticks
 
 # The longest a timer may be late: one that is armed while another is slept for waits so long at most.
 _SLICE_MS = 200
+# Datagrams that are taken before other tasks have a turn.
+_MOST_AT_ONCE = 16
 
 
 class UdpLink:
+    # Datagrams of more than most_octets are counted in `oversized` and dropped. A device that only asks needs no
+    # local_port.
     def __init__(self, endpoint, most_octets=1280, local_port=None):
         self.endpoint = endpoint
         self.errors = 0
-        self._buffer_size = most_octets
+        self.oversized = 0
+        # on_error(exception): nobody has caught it. It must not end the link.
+        self.on_error = sys.print_exception
+        self._most_octets = most_octets
+        self._peer = None
+        self._buffer = None
         self._armed = asyncio.Event()
         self._tasks = ()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -30,11 +41,22 @@ class UdpLink:
         # An address as receive() will report it: opaque bytes on the Unix port, a tuple on boards.
         return _hashable(socket.getaddrinfo(host, port)[0][-1])
 
+    def connect(self, address):
+        # Nobody else is spoken to from here on. One buffer then serves all datagrams, where recvfrom() takes a
+        # new one for each: on a small heap that is the memory that a board runs out of first.
+        self._peer = address
+        # One octet more than is taken shows that there was more.
+        self._buffer = bytearray(self._most_octets + 1)
+        self._socket.connect(address)
+
     def now(self):
-        return time.ticks_ms() & (ticks.PERIOD - 1)
+        return time.ticks_ms() & (ticks.PERIOD - 1)  # type: ignore[operator]
 
     def start(self):
-        self._tasks = (asyncio.create_task(self._receive()), asyncio.create_task(self._watch()))
+        # A coroutine here, though `yield` makes it something else on CPython.
+        receive = asyncio.create_task(self._receive())  # type: ignore[arg-type]
+        self._tasks = (receive, asyncio.create_task(self._watch()))
+        self.flush()
 
     def close(self):
         for task in self._tasks:
@@ -45,28 +67,49 @@ class UdpLink:
     def flush(self):
         # To be called after every call into the endpoint.
         for datagram, address in self.endpoint.datagrams_to_send():
-            try:
-                self._socket.sendto(datagram, address)
-            except OSError:
+            if not self._sent(datagram, address) and not self._sent(datagram, address):
                 # No network, no buffer: to the endpoint the datagram is lost on the way, and it retransmits.
                 self.errors += 1
         if self.endpoint.timer() is not None:
             self._armed.set()
 
+    def _sent(self, datagram, address):
+        # A connected socket may tell here what became of the last one, and not send this one.
+        try:
+            self._socket.sendto(datagram, address)
+        except OSError:
+            return False
+        return True
+
     async def _receive(self):
         while True:
-            yield asyncio.core._io_queue.queue_read(self._socket)
-            self._drain()
-            self.flush()
+            yield asyncio.core._io_queue.queue_read(self._socket)  # type: ignore[attr-defined]
+            try:
+                self._drain()
+                self.flush()
+            except Exception as error:
+                self._failed(error)
 
     def _drain(self):
-        while True:
+        for _ in range(_MOST_AT_ONCE):
             try:
-                data, address = self._socket.recvfrom(self._buffer_size)
+                size, data, address = self._read()
             except OSError:
                 # Nothing more to read, or an ICMP error that says what the timeout will say as well.
                 return
-            self.endpoint.receive(data, len(data), _hashable(address), self.now())
+            if size is None:
+                return
+            if size > self._most_octets:
+                self.oversized += 1
+            else:
+                self.endpoint.receive(data, size, address, self.now())
+
+    def _read(self):
+        # (octets, buffer, address); octets None when there is nothing to read.
+        if self._peer is not None:
+            return self._socket.readinto(self._buffer), self._buffer, self._peer
+        data, address = self._socket.recvfrom(self._most_octets + 1)
+        return len(data), data, _hashable(address)
 
     async def _watch(self):
         while True:
@@ -75,9 +118,18 @@ class UdpLink:
             deadline = self.endpoint.timer()
             while deadline is not None:
                 await asyncio.sleep_ms(max(0, min(_SLICE_MS, ticks.diff(deadline, self.now()))))
-                self.endpoint.handle_timer(self.now())
-                self.flush()
+                try:
+                    self.endpoint.handle_timer(self.now())
+                    self.flush()
+                except Exception as error:
+                    self._failed(error)
                 deadline = self.endpoint.timer()
+
+    def _failed(self, error):
+        # Out of memory, most likely: to the endpoint the datagram is lost, and whoever sent it sends it again.
+        self.errors += 1
+        gc.collect()
+        self.on_error(error)
 
 
 def _hashable(address):

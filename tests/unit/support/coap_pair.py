@@ -148,7 +148,7 @@ class Pair:
             endpoint.on_error = raised
         self.client = Client(self.a, **(client or {}))
         self.server = Server(self.b, **(server or {}))
-        self.server.on_error = lambda request, error: raised(error)
+        self.server.on_error = raised_by_handler
 
     def now(self):
         return self.wire.now
@@ -184,6 +184,10 @@ def path_options(path):
 
 def raised(error):
     # A callback of a test that fails must fail the test, here and not in a counter.
+    raise error
+
+
+def raised_by_handler(request, error):
     raise error
 
 
