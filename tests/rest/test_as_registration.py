@@ -111,6 +111,8 @@ async def test_target_uris_that_are_fine(server, uri):
         ({"targetUri": 7}, "/targetUri"),
         ({"asSvcId": 7}, "/asSvcId"),
         ({"asSvcId": ""}, "/asSvcId"),
+        ({"asSvcId": "a" * 256}, "/asSvcId"),
+        ({"asSvcId": "a\tb"}, "/asSvcId"),
     ],
 )
 async def test_schema(server, change, param):

@@ -219,6 +219,10 @@ async def test_unknown_members_are_ignored(server, message):
         ({"appId": "a" * 256}, "/appId"),
         ({"destAddr": {"addrType": "UE", "addr": ""}}, "/destAddr/addr"),
         ({"destAddr": {"addrType": "UE", "addr": "u" * 256}}, "/destAddr/addr"),
+        ({"appId": "tab\there"}, "/appId"),
+        ({"destAddr": {"addrType": "UE", "addr": "nul\0"}}, "/destAddr/addr"),
+        ({"latency": 1 << 63}, "/latency"),
+        ({"segParams": {"segNumb": 10**4000}}, "/segParams/segNumb"),
         ({"payload": "abc", "Payload encoding": "base64"}, "/payload"),
     ],
 )
@@ -247,6 +251,28 @@ async def test_a_failed_commit_is_not_acknowledged(server, problem, message):
 
     server.face.committed = committed
     problem(await server.post(DELIVER_AS, message()), 500, "SYSTEM_FAILURE")
+
+
+async def test_so_many_at_once(make_server, message, problem):
+    import asyncio
+
+    server = make_server(most_requests=2)
+    committed, released = server.face.committed, asyncio.Event()
+
+    async def later():
+        await released.wait()
+        await committed()
+
+    server.face.committed = later
+    waiting = [asyncio.create_task(server.post(DELIVER_AS, message(message_id=str(n)))) for n in range(2)]
+    await asyncio.sleep(0.01)
+    response = await server.post(DELIVER_AS, message(message_id="2"))
+    problem(response, 429, "NF_CONGESTION_RISK")
+    assert response.headers["retry-after"] == "5"
+    assert server.face.counters["status_429"] == 1
+    released.set()
+    assert [(await one).status_code for one in waiting] == [200, 200]
+    assert (await server.post(DELIVER_AS, message(message_id="2"))).status_code == 200
 
 
 async def test_tokens_are_not_logged(server, message, capsys):

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host_tools.server.rest import schemas, validation, wire_api
-from host_tools.server.rest.problems import InvalidParam, Problem, details, no_room
+from host_tools.server.rest.problems import InvalidParam, Problem, details, no_room, too_many
 from host_tools.server.service import Outcome
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from host_tools.server.rest.auth import Credentials
     from host_tools.server.service import Elements, Service
 
+    _Handler = Callable[[Request], Awaitable[Response]]
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _log = structlog.get_logger("msgin5g.server")
 
-_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 500, 503)
+_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503)
+_LONGEST_ID = 255
 
 
 class _Operation(NamedTuple):
@@ -71,6 +74,7 @@ class RestFace:
         api_root: URI that Location begins with, such as ``https://msgin5g.example``; by default as the client sees it.
         most_body: bound of a request's body in octets.
         body_timeout: seconds for a request's body to arrive.
+        most_requests: bound of requests under way.
         counters: what was done, and error responses by status code.
     """
 
@@ -83,6 +87,7 @@ class RestFace:
     api_root: str = ""
     most_body: int = 65536
     body_timeout: float = 10.0
+    most_requests: int = 1024
     counters: Counter[str] = field(
         default_factory=lambda: Counter(
             registrations=0,
@@ -92,12 +97,17 @@ class RestFace:
         )
     )
 
+    _under_way: int = field(default=0, init=False)
+
     def app(self, further: Sequence[BaseRoute] = ()) -> Starlette:
         """The ASGI application; further routes, such as the operator's pages, may come with it."""
         routes = [
-            Route(wire_api.REGISTRATIONS, self._register, methods=["POST"]),
-            Route(wire_api.REGISTRATION, self._deregister, methods=["DELETE"]),
-            *(Route(one.path, partial(self._deliver, one), methods=["POST"]) for one in _DELIVERIES),
+            Route(wire_api.REGISTRATIONS, self._bounded(self._register), methods=["POST"]),
+            Route(wire_api.REGISTRATION, self._bounded(self._deregister), methods=["DELETE"]),
+            *(
+                Route(one.path, self._bounded(partial(self._deliver, one)), methods=["POST"])
+                for one in _DELIVERIES
+            ),
             *further,
         ]
         handlers = {
@@ -109,13 +119,25 @@ class RestFace:
         app.router.redirect_slashes = False
         return app
 
+    def _bounded(self, handle: _Handler) -> _Handler:
+        async def bounded(request: Request) -> Response:
+            if self._under_way >= self.most_requests:
+                raise too_many(self.most_requests)
+            self._under_way += 1
+            try:
+                return await handle(request)
+            finally:
+                self._under_way -= 1
+
+        return bounded
+
     # -- MSGS_ASRegistration (TS 23.554, 8.2.5 and 8.2.6)
 
     async def _register(self, request: Request) -> Response:
         credential = self.credentials.of(request)
         body = await self._body(request, schemas.ASRegistration)
-        if not body.as_service_id:
-            raise validation.invalid("as_service_id", "empty")
+        if not (0 < len(body.as_service_id) <= _LONGEST_ID and body.as_service_id.isprintable()):
+            raise validation.invalid("as_service_id", f"not 1 to {_LONGEST_ID} printable characters")
         credential.require(wire.AS, body.as_service_id)
         try:
             registered = self.application_servers.register(body)

@@ -73,7 +73,15 @@ class Problem(Exception):
         )
 
 
+_LATER = {wire_api.RETRY_AFTER: wire_api.RETRY_AFTER_SECONDS}
+
+
 def no_room(detail: str) -> Problem:
     """A table or the store is full: 503 with Retry-After."""
-    headers = {wire_api.RETRY_AFTER: wire_api.RETRY_AFTER_SECONDS}
-    return Problem(wire_api.UNAVAILABLE, detail, wire.STORE_FULL, headers=headers)
+    return Problem(wire_api.UNAVAILABLE, detail, wire.STORE_FULL, headers=_LATER)
+
+
+def too_many(most: int) -> Problem:
+    """There are too many requests under way: 429 with Retry-After."""
+    detail = f"{most} requests are under way"
+    return Problem(wire_api.OVERLOADED, detail, wire_api.CONGESTION, headers=_LATER)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from host_tools.server.service import Elements
 
 DateTime = Annotated[datetime, Meta(tz=True)]
+# Larger numbers are none that any peer could read.
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Names = Annotated[list[str], Meta(min_length=1)]
 
 
@@ -39,8 +41,8 @@ class MessageSegmentParameters(_Body, kw_only=True):
     """Which part of a message this is."""
 
     segmentation_set_id: str | UnsetType = UNSET
-    total_segments: int | UnsetType = UNSET
-    segment_number: int | UnsetType = UNSET
+    total_segments: Integer | UnsetType = UNSET
+    segment_number: Integer | UnsetType = UNSET
     last_segment_flag: bool | UnsetType = UNSET
 
 
@@ -71,7 +73,7 @@ class ASMessageDelivery(UEMessageDelivery, kw_only=True):
     """A message from an Application Server."""
 
     priority_type: str | UnsetType = UNSET
-    latency: int | UnsetType = UNSET
+    latency: Integer | UnsetType = UNSET
 
 
 class DeliveryStatusReport(_Body, kw_only=True):
