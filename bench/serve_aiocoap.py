@@ -1,10 +1,11 @@
 """The peer: an aiocoap server that answers each POST and stores nothing. Prints its port."""
 
 import asyncio
-import socket
 
 from aiocoap import CHANGED, Context, Message, resource
 from msgin5g import wire
+
+from bench.machine import free_port
 
 
 class Sink(resource.Resource):
@@ -15,9 +16,7 @@ class Sink(resource.Resource):
 async def main() -> None:
     site = resource.Site()
     site.add_resource([wire.PATH], Sink())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     # Kept in a name: a context that is collected stops serving.
     _context = await Context.create_server_context(site, bind=("127.0.0.1", port))
     print(port, flush=True)
