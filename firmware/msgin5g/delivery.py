@@ -5,13 +5,17 @@
 # originators travel side by side. A hop that does not answer is left alone for a while that doubles each time,
 # and is tried at once when it gives a sign of life. The store is the truth: what is in memory is a window on it.
 #
+# A hop that was forgotten and resumed sends what is under way once more: its peer may be at another address now, and
+# whoever gets a message twice knows it. What was sent before counts only when it is accepted after all.
+#
 # send(hop, item, done, now) starts one transmission and must call done(verdict, now) exactly once.
 
 from . import ticks
 
-# Verdicts
+# Verdicts: it need not be sent again; it must, after a pause; it must, now that what was in the way is not any more.
 DONE = 0
 LATER = 1
+AGAIN = 2
 
 _FIRST_PAUSE = 1000
 _LONGEST_PAUSE = 60000
@@ -57,7 +61,10 @@ class Delivery:
         self._most_under_way = most_under_way
         self._most_loaded = most_loaded
         self._hops = {}
-        self._keys_under_way = set()
+        # Those that are paused: a timer looks at no others, and there may be very many.
+        self._paused = {}
+        # key -> how often it is under way
+        self._under_way = {}
         endpoint.on_timer.append(self._on_timer)
 
     def add(self, item, now):
@@ -76,7 +83,7 @@ class Delivery:
         hop = self._hops.get(name)
         if hop is None:
             hop = self._hops[name] = Hop(name)
-        hop.paused_until = None
+        self._end_pause(hop)
         hop.failures = 0
         self._pump(hop, now)
 
@@ -87,10 +94,11 @@ class Delivery:
 
     def under_way(self, item):
         # Has it been sent, with the outcome still open? Then it has not expired, whatever the clock says.
-        return item.key in self._keys_under_way
+        return item.key in self._under_way
 
     def forget(self, name):
         # The hop is gone: what is stored for it stays stored.
+        self._paused.pop(name, None)
         self._hops.pop(name, None)
 
     def _pump(self, hop, now):
@@ -120,34 +128,33 @@ class Delivery:
             lane.append(item)
 
     def _start(self, hop, originator, item, now):
-        hop.under_way += 1
-        self._keys_under_way.add(item.key)
-
-        def done(verdict, now):
-            hop.under_way -= 1
-            self._keys_under_way.discard(item.key)
-            if self._hops.get(hop.name) is not hop:
-                # Forgotten meanwhile; an accepted message is accepted all the same.
-                if verdict == DONE:
-                    self._store.remove(item)
-                return
-            if verdict == DONE:
-                hop.failures = 0
-                self._store.remove(item)
-                self._unload(hop, originator)
-            else:
-                hop.ready.append(originator)
-                self._pause(hop, now)
-            self._pump(hop, now)
-
         wall = self._wall_clock()
         if item.expires is not None and wall is not None and item.expires <= wall:
             # Whoever watches expiry removes it from the store and tells the originator.
-            hop.under_way -= 1
-            self._keys_under_way.discard(item.key)
+            self._unload(hop, originator)
+            return
+        hop.under_way += 1
+        self._under_way[item.key] = self._under_way.get(item.key, 0) + 1
+        self._send(hop.name, item, lambda verdict, now: self._done(hop, originator, item, verdict, now), now)
+
+    def _done(self, hop, originator, item, verdict, now):
+        hop.under_way -= 1
+        times = self._under_way.pop(item.key) - 1
+        if times:
+            self._under_way[item.key] = times
+        if verdict == DONE:
+            self._store.remove(item)
+        if self._hops.get(hop.name) is not hop:
+            # Forgotten meanwhile.
+            return
+        if verdict == DONE:
+            hop.failures = 0
             self._unload(hop, originator)
         else:
-            self._send(hop.name, item, done, now)
+            hop.ready.append(originator)
+            if verdict == LATER:
+                self._pause(hop, now)
+        self._pump(hop, now)
 
     def _unload(self, hop, originator):
         lane = hop.lanes[originator]
@@ -165,14 +172,20 @@ class Delivery:
         hop.failures += 1
         # Up to a quarter more, so that many who lost the same peer do not come back at the same moment.
         hop.paused_until = ticks.add(now, pause + self._endpoint.random(pause >> 2))
+        self._paused[hop.name] = hop
         self._endpoint.arm(hop.paused_until)
 
+    def _end_pause(self, hop):
+        hop.paused_until = None
+        self._paused.pop(hop.name, None)
+
     def _on_timer(self, now):
-        for hop in list(self._hops.values()):
+        for hop in list(self._paused.values()):
             if hop.paused_until is None:
+                # Resumed by what another one brought about.
                 continue
             if ticks.diff(hop.paused_until, now) <= 0:
-                hop.paused_until = None
+                self._end_pause(hop)
                 self._pump(hop, now)
             else:
                 self._endpoint.arm(hop.paused_until)
