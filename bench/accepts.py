@@ -53,8 +53,8 @@ def _row(name: str, loads: list[load.Load], rates: dict[str, float]) -> dict:
     return {
         "server": name,
         "accepts/s": round(rates[name]),
-        "p50 ms": round(median(one.p50_us for one in loads) / 1000, 1),
-        "p99 ms": round(median(one.p99_us for one in loads) / 1000, 1),
+        "p50 ms": round(median(one.p50_ms for one in loads), 1),
+        "p99 ms": round(median(one.p99_ms for one in loads), 1),
         "refused": sum(one.refused for one in loads),
         "retransmitted": sum(one.retransmitted for one in loads),
         "generator busy": f"{median(one.busy for one in loads):.0%}",

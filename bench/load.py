@@ -1,50 +1,42 @@
-"""The load generator: ``load.c`` where there is a compiler, else the same in Python, which is slower."""
+"""What the load generator sends, and what it finds."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.message import encode, encode_options
 from msgin5g.resource import request_options
 
-from bench.machine import BUILD, on_core
+from bench.generator import PLACEHOLDER
+from bench.machine import on_core
 
-_SOURCE = Path(__file__).with_name("load.c")
 _TOKEN = bytes(4)
-# Patched by the generator; a Message ID of 36 characters.
-_MESSAGE_ID = "00000000-0000-0000-8000-000000000000"
+_MESSAGE_ID = PLACEHOLDER.decode() + "8000-000000000000"
 # The registration's, which no message uses.
 _LAST_MID = 0xFFFF
 
 
 @dataclass
 class Load:
-    """What a run of the generator found."""
+    """What a run of the generator found: answers a second, how busy it was itself (1.0 is a whole core), latencies."""
 
-    seconds: float
-    answers: int
+    rate: float
     refused: int
     retransmitted: int
     busy: float
-    p50_us: int
-    p99_us: int
-
-    @property
-    def rate(self) -> float:
-        return self.answers / self.seconds
+    p50_ms: float
+    p99_ms: float
 
 
 def corpus(
     sources: int, payload: str, method: int = coap.POST, path: str = wire.PATH, recipient: str = "away@bench"
 ) -> bytes:
-    """What each source registers with and sends: see load.c."""
+    """What each source registers with and sends: see generator.py."""
     options = encode_options(request_options(path))
     parts = []
     for number in range(sources):
@@ -57,20 +49,9 @@ def corpus(
     return b"".join(parts)
 
 
-def generator() -> list[str]:
-    """The command that generates load, compiled if it can be."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return [sys.executable, "-m", "bench.load_fallback"]
-    program = BUILD / "load"
-    if not program.exists() or program.stat().st_mtime < _SOURCE.stat().st_mtime:
-        subprocess.run([compiler, "-O2", "-o", program, _SOURCE], check=True)
-    return [str(program)]
-
-
 def run(port: int, datagrams: bytes, warm_up: float, seconds: float, core: int) -> Load:
-    """Load a port on loopback, from one core."""
-    command = [*generator(), str(port), str(int(warm_up * 1000)), str(int(seconds * 1000))]
+    """Load a port of loopback, from one core."""
+    command = [sys.executable, "-m", "bench.generator", str(port), str(warm_up), str(seconds)]
     with on_core(core):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
