@@ -5,6 +5,7 @@ A setting that is wrong is named with its file, its key, its value and what is a
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -72,7 +73,7 @@ class GatewaySettings(_Settings):
 
     ue_service_id: ServiceId
     server: str
-    host: str = "0.0.0.0"  # noqa: S104
+    host: str = "0.0.0.0"
     port: Port = wire.PORT
     database: Path = Path("gateway.sqlite")
     http_host: str = "127.0.0.1"
@@ -133,7 +134,7 @@ class ServerSettings(_Settings):
         security: "none" is all there is so far.
     """
 
-    host: str = "0.0.0.0"  # noqa: S104
+    host: str = "0.0.0.0"
     port: Port = wire.PORT
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
@@ -148,6 +149,8 @@ class ServerSettings(_Settings):
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Annotated[str, Meta(pattern="^none$")] = "none"
 
+
+_HOST_AND_PORT = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?")
 
 S = TypeVar("S", bound=_Settings)
 
@@ -168,11 +171,17 @@ def load(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> 
         raise SettingsError(f"{path}: not TOML: {error}") from error
     values |= overrides or {}
     try:
-        settings = msgspec.convert(values, kind)
+        settings = msgspec.convert(values, kind, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise SettingsError(_explained(path, values, str(error))) from error
     _resolve(settings, path.parent)
     return settings
+
+
+def _path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str) or not value:
+        raise ValueError(f"Expected a file name, got {value!r}")
+    return Path(value)
 
 
 def _explained(path: Path, values: dict[str, Any], error: str) -> str:
@@ -211,9 +220,8 @@ def host_and_port(text: str, key: str = "server") -> tuple[str, int]:
         SettingsError: when it is none of these.
     """
     plain = text.removeprefix("coap://").rstrip("/")
-    host, colon, port = plain.rpartition(":")
-    if not colon or plain.endswith("]"):
-        host, port = plain, str(wire.PORT)
-    if not host or not port.isdecimal() or int(port) > 65535:
+    match = _HOST_AND_PORT.fullmatch(plain)
+    port = int(match["port"] or wire.PORT) if match else 0
+    if match is None or port > 65535:
         raise SettingsError(f"{key} = {text!r}: expected host:port, with a port up to 65535")
-    return host.strip("[]"), int(port)
+    return match["v6"] or match["host"], port
