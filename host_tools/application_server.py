@@ -1,8 +1,8 @@
 """An Application Server: registers at an MSGin5G Server, sends messages, receives them on an HTTP listener of its own.
 
 What ``msgin5g send``, ``msgin5g watch`` and the demo are when they act as an AS, and an example for those who write
-one. The server delivers at least once: after a crash it may POST a message again. A message is therefore known by its
-originator and Message ID, handed to the application once, and acknowledged each time.
+one. The server delivers at least once: after a crash it may POST a message or a report again. Each is therefore known by
+its originator and Message ID, handed to the application once, and acknowledged each time.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class ApplicationServer:
         server: base URL of the MSGin5G Server's HTTP interfaces.
         token: bearer token.
         on_message: called once for each message.
-        on_report: called for each delivery status report.
+        on_report: called once for each delivery status report.
         verify: CA file to verify the server with, where it speaks https.
     """
 
@@ -111,7 +111,7 @@ class ApplicationServer:
             timeout=10.0,
         )
         self._registration: str | None = None
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str | None, ...], None] = OrderedDict()
         self._reporting: set[asyncio.Task[None]] = set()
 
     async def register(self, target_uri: str | None) -> None:
@@ -142,6 +142,11 @@ class ApplicationServer:
             task.cancel()
         await self._http.aclose()
 
+    @staticmethod
+    def new_message_id() -> str:
+        """A Message ID that no message has."""
+        return messages.new_message_id(os.urandom(16))
+
     async def send(
         self,
         payload: str | bytes,
@@ -169,7 +174,7 @@ class ApplicationServer:
         Raises:
             Refused: with the server's reason.
         """
-        message_id = message_id or messages.new_message_id(os.urandom(16))
+        message_id = message_id or self.new_message_id()
         elements = messages.message(
             (wire.AS, self.service_id), (wire.UE, ue), message_id, store_and_forward, report
         )
@@ -206,15 +211,16 @@ class ApplicationServer:
         elements = await self._elements(request, wire.MSG)
         if elements is None:
             return Response(status_code=wire_api.INVALID)
-        identity = (messages.originator(elements)[1], elements[wire.MESSAGE_ID])
-        if identity in self._known:
-            self.counters["repeated"] += 1
-        else:
-            self._know(identity)
+        if self._is_new(elements):
             self.counters["received"] += 1
             if self._on_message:
                 self._on_message(
-                    Message(*identity, messages.payload(elements), elements.get(wire.APPLICATION_ID))
+                    Message(
+                        messages.originator(elements)[1],
+                        elements[wire.MESSAGE_ID],
+                        messages.payload(elements),
+                        elements.get(wire.APPLICATION_ID),
+                    )
                 )
         if elements.get(wire.DELIVERY_STATUS_REQUIRED):
             # Also for one that is repeated: the report may be what got lost.
@@ -227,6 +233,8 @@ class ApplicationServer:
         elements = await self._elements(request, wire.IMDN)
         if elements is None:
             return Response(status_code=wire_api.INVALID)
+        if not self._is_new(elements):
+            return Response(status_code=wire_api.DEREGISTERED)
         self.counters["reports"] += 1
         if self._on_report:
             delivered = wire.status(elements[wire.DELIVERY_STATUS]) == wire.SUCCESS
@@ -243,10 +251,20 @@ class ApplicationServer:
             return None
         return elements
 
-    def _know(self, identity: tuple[str, str]) -> None:
+    def _is_new(self, elements: dict[int, Any]) -> bool:
+        # Of a message or a report: is it the first time that it comes?
+        identity = (
+            elements[wire.MESSAGE_TYPE],
+            *messages.originator(elements),
+            elements[wire.MESSAGE_ID],
+        )
+        if identity in self._known:
+            self.counters["repeated"] += 1
+            return False
         self._known[identity] = None
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
+        return True
 
     async def _report(self, elements: dict[int, Any]) -> None:
         report = messages.report_on(elements)

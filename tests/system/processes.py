@@ -1,0 +1,220 @@
+"""Real processes for the system tests: `msgin5g` as a user starts it, servers and gateways from TOML files."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import httpx2
+
+MSGIN5G = Path(sys.executable).with_name("msgin5g")
+TOKEN = "a-token-for-the-tests-only"
+GATEWAY = "gateway@example.org"
+# CoAP's ACK_TIMEOUT in milliseconds: what is lost on loopback was lost with a process.
+ACK_TIMEOUT = 150
+# What is asserted is that something happens, not when: the bound only ends a test that hangs.
+PATIENCE = 60.0
+
+
+def free_ports(count, kind=socket.SOCK_STREAM):
+    """Ports on loopback that nobody uses now."""
+    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def seed(default):
+    """The seed of a test's faults: $MSGIN5G_SEED repeats a run, and is printed."""
+    value = int(os.environ.get("MSGIN5G_SEED", str(default)))
+    print(f"MSGIN5G_SEED={value}")
+    return random.Random(value)
+
+
+async def until(condition, what, patience=PATIENCE):
+    """Wait for a condition; fails with what was waited for."""
+    try:
+        async with asyncio.timeout(patience):
+            while not condition():  # noqa: ASYNC110 (other processes set no Event)
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not in {patience:g} s: {what() if callable(what) else what}") from None
+
+
+class Program:
+    """`msgin5g` with arguments, as a process; what it prints is read line by line."""
+
+    def __init__(self, *arguments, log, environment=None):
+        self.log = log
+        self.lines = []
+        self._arguments = [str(argument) for argument in arguments]
+        self._environment = os.environ | (environment or {})
+        self._process = None
+        self._reading = None
+
+    async def start(self):
+        """Start it; returns at once."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                MSGIN5G,
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+            )
+        self.lines = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def line(self, number=0):
+        """A line of its output, from JSON."""
+        await until(
+            lambda: len(self.lines) > number or self._reading.done(), f"line {number} of {self._arguments}"
+        )
+        assert len(self.lines) > number, f"{self._arguments} ended: {self.errors()}"
+        return json.loads(self.lines[number])
+
+    async def run(self, text=""):
+        """Run it to its end; returns its exit status."""
+        await self.start()
+        self._process.stdin.write(text.encode())
+        self._process.stdin.close()
+        return await self.ended()
+
+    async def ended(self):
+        """Wait for its end; returns its exit status."""
+        async with asyncio.timeout(PATIENCE):
+            await self._reading
+            return await self._process.wait()
+
+    async def end(self, number=signal.SIGTERM):
+        """Tell it to end; returns its exit status."""
+        self._process.send_signal(number)
+        return await self.ended()
+
+    async def kill(self):
+        """End it without a word, as a power cut does."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+        await self.ended()
+
+    @property
+    def running(self):
+        return self._process is not None and self._process.returncode is None
+
+    def errors(self):
+        """What it wrote to standard error."""
+        return self.log.read_text()
+
+    def resident(self):
+        """Octets of memory that it occupies."""
+        for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no VmRSS")
+
+    async def _read(self):
+        async for line in self._process.stdout:
+            self.lines.append(line.decode())
+
+
+class Daemon(Program):
+    """A server or a gateway on files and ports of its own: killed and started again it is the same one."""
+
+    def __init__(self, kind, directory, settings, name=None):
+        name = name or kind
+        self.directory = directory
+        self.file = directory / f"{name}.toml"
+        self.file.write_text(settings)
+        self.database = directory / f"{name}.sqlite"
+        super().__init__(kind, self.file, log=directory / f"{name}.log")
+
+    async def start(self):
+        """Start it; returns when it listens."""
+        await super().start()
+        await self.line()
+
+    def stored(self):
+        """Messages in its store, as another process sees them."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT kind, originator, hop, message_id FROM messages").fetchall()
+
+
+class Server(Daemon):
+    def __init__(self, directory, gateways=(GATEWAY,), more=""):
+        self.port, self.http_port = free_ports(2)
+        token_file = directory / "as_token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(TOKEN + "\n")
+        super().__init__(
+            "server",
+            directory,
+            f"""
+host = "127.0.0.1"
+port = {self.port}
+http_port = {self.http_port}
+database = "server.sqlite"
+gateways = {json.dumps(list(gateways))}
+{more}
+
+[coap]
+ack_timeout = {ACK_TIMEOUT}
+
+[[credentials]]
+service_id = "*"
+token_file = "as_token"
+roles = ["as", "message-gateway"]
+""",
+        )
+        self.address = ("127.0.0.1", self.port)
+        self.coap_url = f"coap://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.http_port}"
+
+    def metrics(self):
+        return metrics(self.url, "server")
+
+
+class Gateway(Daemon):
+    def __init__(self, directory, server, ue_service_id=GATEWAY, name="gateway", more=""):
+        (self.port,) = free_ports(1, socket.SOCK_DGRAM)
+        (self.http_port,) = free_ports(1)
+        super().__init__(
+            "gateway",
+            directory,
+            f"""
+ue_service_id = "{ue_service_id}"
+server = "127.0.0.1:{server.port}"
+host = "127.0.0.1"
+port = {self.port}
+http_port = {self.http_port}
+database = "{name}.sqlite"
+{more}
+
+[coap]
+ack_timeout = {ACK_TIMEOUT}
+""",
+            name,
+        )
+        self.address = ("127.0.0.1", self.port)
+        self.coap_url = f"coap://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.http_port}"
+
+    def metrics(self):
+        return metrics(self.url, "gateway")
+
+
+def metrics(url, kind):
+    """The counters on /metrics, without what their names begin with."""
+    answer = httpx2.get(url + "/metrics", trust_env=False)
+    assert answer.status_code == 200
+    pairs = [line.split() for line in answer.text.splitlines() if not line.startswith("#")]
+    return {name.removeprefix(f"msgin5g_{kind}_"): float(value) for name, value in pairs}
