@@ -1,0 +1,45 @@
+"""Runs scripts on MicroPython, as a board would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from bench.machine import ROOT
+from host_tools.setup import mpy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRMWARE = ROOT / "firmware"
+
+
+def compiled() -> Path:
+    """The firmware as .mpy, up to date."""
+    if mpy.main():
+        raise RuntimeError("the firmware does not compile")
+    return mpy.TARGET
+
+
+def run(command: list[str], library: Path, *arguments: str, cwd: Path | None = None) -> str:
+    """What a script prints, with the firmware from a folder.
+
+    Args:
+        command: the interpreter and its options.
+        library: folder with the ``msgin5g`` package.
+        arguments: the script and its arguments.
+        cwd: where it runs.
+    """
+    done = subprocess.run(
+        [*command, *arguments],
+        env={**os.environ, "MICROPYPATH": f"{library}:.frozen", "PYTHONPATH": str(library)},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
+    return done.stdout
