@@ -2,7 +2,8 @@
 
 A batch is everything that one wake-up brings: the datagrams that wait in the socket, or the timers that are due.
 After each batch ``on_batch`` is called once, and only there do datagrams leave: a process commits its store first, so
-that nothing is acknowledged before it is durable, and one commit serves the whole batch.
+that nothing is acknowledged before it is durable, and one commit serves the whole batch. A commit that fails ends the
+link: what was to be acknowledged must not leave with the next batch.
 
 asyncio's own datagram transport is not used: it allocates 256 KiB for every datagram it reads.
 """
@@ -12,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from msgin5g import ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from msgin5g.coap.endpoint import Endpoint
 
@@ -26,6 +28,8 @@ _MOST_DATAGRAMS = 1024
 # The longest datagram that is taken; a longer one is counted and dropped.
 _LONGEST_DATAGRAM = 2048
 _SOCKET_BUFFER = 4 << 20
+# Datagrams that wait for room in the socket's buffer. More are lost, and retransmitted by the endpoint.
+_MOST_UNSENT = 4096
 
 
 def now() -> int:
@@ -41,28 +45,39 @@ class UdpLink:
         host: address to bind to.
         port: port to bind to; 0 for any free one.
         on_batch: called after each batch instead of :meth:`transmit`; it must call :meth:`transmit`.
+
+    Attributes:
+        errors: datagrams that could not be sent, and errors that the network reported.
+        oversized: datagrams that were too long and dropped; never is a truncated one processed.
+        on_failure: called with the exception when ``on_batch`` has failed and the link has closed. Unless it is set,
+            the event loop's exception handler gets it.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        host: str = "0.0.0.0",  # noqa: S104 (a gateway listens on all its interfaces unless told otherwise)
+        host: str = "0.0.0.0",
         port: int = 0,
         on_batch: Callable[[], None] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.errors = 0
         self.oversized = 0
+        self.on_failure: Callable[[Exception], None] | None = None
         self._on_batch = on_batch or self.transmit
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: int | None = None
+        self._timer_at = 0
         self._flushing = False
+        self._unsent: deque[tuple[bytes | bytearray, tuple]] = deque(maxlen=_MOST_UNSENT)
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
+        if family == socket.AF_INET6:
+            # "::" takes IPv4 as well, as ::ffff:192.0.2.1.
+            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         self._socket.bind(address)
 
     @property
@@ -72,7 +87,13 @@ class UdpLink:
 
     def resolve(self, host: str, port: int) -> tuple:
         """An address as the endpoint will see datagrams come from it."""
-        return socket.getaddrinfo(host, port, self._socket.family, socket.SOCK_DGRAM)[0][4]
+        family = self._socket.family
+        flags = socket.AI_V4MAPPED if family == socket.AF_INET6 else 0
+        return socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, flags=flags)[0][4]
+
+    def connect(self, address: tuple) -> None:
+        """Take datagrams from this address only."""
+        self._socket.connect(address)
 
     def now(self) -> int:
         """Ticks, for calls into the endpoint."""
@@ -88,9 +109,11 @@ class UdpLink:
         """Stop, and close the socket."""
         if self._loop:
             self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
         if self._timer:
             self._timer.cancel()
         self._loop = None
+        self._unsent.clear()
         self._socket.close()
 
     def flush(self) -> None:
@@ -101,14 +124,43 @@ class UdpLink:
 
     def transmit(self) -> None:
         """Send what the endpoint has to send, and set the timer for what it waits for."""
-        sendto = self._socket.sendto
-        for datagram, address in self.endpoint.datagrams_to_send():
-            try:
-                sendto(datagram, address)
-            except OSError:
-                # No route, no buffer: to the endpoint the datagram is lost on the way, and it retransmits.
-                self.errors += 1
+        datagrams: Sequence[tuple[bytes | bytearray, tuple]] = self.endpoint.datagrams_to_send()
+        if self._unsent:
+            self._put_off(datagrams)
+        else:
+            for place, (datagram, address) in enumerate(datagrams):
+                if not self._send(datagram, address):
+                    self._put_off(datagrams[place:])
+                    break
         self._set_timer()
+
+    def _send(self, datagram: bytes | bytearray, address: tuple) -> bool:
+        # False when there is no room in the socket's buffer.
+        try:
+            self._socket.sendto(datagram, address)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # A connected socket may tell here what became of the last one, and not send this one. If it is not
+            # that, but no route or no memory, the datagram is lost on the way to the endpoint, and it retransmits.
+            try:
+                self._socket.sendto(datagram, address)
+            except OSError:
+                self.errors += 1
+        return True
+
+    def _put_off(self, datagrams: Sequence[tuple[bytes | bytearray, tuple]]) -> None:
+        self.errors += max(0, len(self._unsent) + len(datagrams) - _MOST_UNSENT)
+        self._unsent.extend(datagrams)
+        if self._loop:
+            self._loop.add_writer(self._socket, self._send_unsent)
+
+    def _send_unsent(self) -> None:
+        # They were in a batch that is durable.
+        while self._unsent and self._send(*self._unsent[0]):
+            self._unsent.popleft()
+        if not self._unsent and self._loop:
+            self._loop.remove_writer(self._socket)
 
     def counts(self) -> dict[str, int]:
         """Counters and occupancy of the endpoint, and of the socket."""
@@ -121,8 +173,18 @@ class UdpLink:
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._loop:
+        self._end_batch()
+
+    def _end_batch(self) -> None:
+        if self._loop is None:
+            return
+        try:
             self._on_batch()
+        except Exception as error:
+            self.close()
+            if self.on_failure is None:
+                raise
+            self.on_failure(error)
 
     def _drain(self) -> None:
         receive = self.endpoint.receive
@@ -141,13 +203,16 @@ class UdpLink:
                 self.oversized += 1
                 continue
             receive(data, len(data), address, at)
-        self._on_batch()
+        self._end_batch()
 
     def _set_timer(self) -> None:
+        # A timer that fires too early finds nothing due, and is set again.
         due = self.endpoint.timer()
-        if self._loop is None or due is None or (due == self._timer_at and self._timer):
+        if self._loop is None or due is None:
             return
         if self._timer:
+            if ticks.diff(self._timer_at, due) <= 0:
+                return
             self._timer.cancel()
         self._timer_at = due
         self._timer = self._loop.call_later(max(0, ticks.diff(due, now())) / 1000, self._on_timer)
@@ -155,4 +220,4 @@ class UdpLink:
     def _on_timer(self) -> None:
         self._timer = None
         self.endpoint.handle_timer(now())
-        self._on_batch()
+        self._end_batch()

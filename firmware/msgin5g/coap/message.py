@@ -278,7 +278,8 @@ def encode_options(options):
 
 def uri_options(path, query=""):
     # "a/b", "x=1&y=2" -> option pairs for encode_options()
-    options = [(n.URI_PATH, segment) for segment in path.split("/") if segment]
+    options = []
+    options.extend((n.URI_PATH, segment) for segment in path.split("/") if segment)
     options.extend((n.URI_QUERY, parameter) for parameter in query.split("&") if parameter)
     return options
 

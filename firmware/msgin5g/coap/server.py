@@ -1,4 +1,5 @@
-# The server role (RFC 7252, 5.8): resources, with block-wise bodies (RFC 7959) and observers (RFC 7641).
+# The server role (RFC 7252, 5.8): resources, with block-wise bodies (RFC 7959). Being observed is in observable.py,
+# loaded when it is used.
 #
 # A handler is called as handler(request, now) with the whole body in request.payload, and answers with
 # server.respond(request, ...), at once or later.
@@ -7,9 +8,7 @@ from binascii import crc32
 
 from . import block
 from . import numbers as n
-from .endpoint import ACKNOWLEDGED, Full
 from .message import ABSENT, encode_options
-from .observe import Observers
 
 
 class Server:
@@ -35,20 +34,18 @@ class Server:
     def add_observable(self, path, render, max_age=ABSENT):
         # render(query) -> (code, content format, payload): the state of the resource. max_age: the seconds
         # after which a silent observer asks whether it is still known; 60 where ABSENT (RFC 7252, 5.10.5).
-        self._observed[path] = (Observers(self._most_observers), render, max_age)
-        self.add(path, n.GET, self._get_observable)
+        from .observable import Observable
+
+        observable = Observable(self, path, render, max_age, self._most_observers)
+        self._observed[path] = observable
+        self.add(path, n.GET, observable.get)
 
     def notify(self, path, now):
         # The state of an observable resource has changed.
-        observers = self._observed[path][0]
-        observers.advance()
-        for observer in observers:
-            observer.changed = True
-            if observer.exchange is None:
-                self._notify(path, observer, now)
+        self._observed[path].notify(now)
 
     def observers(self, path):
-        return len(self._observed[path][0])
+        return len(self._observed[path])
 
     def respond(self, request, code, now, payload=b"", content_format=ABSENT, options=()):
         options = list(options)
@@ -162,15 +159,24 @@ class Server:
             self._refuse(request, n.BAD_OPTION, now)
             return
         if (number or more) and not [o for o in options if o[0] == n.ETAG]:
-            options.append(_etag(payload))
+            options.append(etag(payload))
         if number == 0 and more:
             # The rest is served from the same body, even when the resource changes meanwhile.
-            self._keep(_body_key(request), code, options, payload, now)
+            self.keep_body(_body_key(request), code, options, payload, now)
             options.append((n.SIZE2, len(payload)))
         options.append((n.BLOCK2, block.value(number, more, exponent)))
         self.endpoint.respond(request, code, encode_options(options), piece, now)
 
-    def _keep(self, key, code, options, payload, now):
+    def first_block(self, key, code, options, payload, now):
+        # What of a notification's body goes with it; the observer fetches the rest with GET (RFC 7959, 3.4).
+        piece, more = block.cut(payload, 0, self._szx)
+        if more:
+            options.append(etag(payload))
+            self.keep_body(key, code, options, payload, now)
+            options.append((n.BLOCK2, block.value(0, True, self._szx)))
+        return piece
+
+    def keep_body(self, key, code, options, payload, now):
         kept = (code, [o for o in options if o[0] in (n.CONTENT_FORMAT, n.ETAG)], payload)
         self._downloads.put(key, kept, now)
         self._on_timer(now)
@@ -200,71 +206,12 @@ class Server:
             if due is not None:
                 self.endpoint.arm(due)
 
-    # -- observe
-
-    def _get_observable(self, request, now):
-        observers, render, max_age = self._observed[request.path]
-        code, content_format, payload = render(request.query)
-        options = []
-        if max_age != ABSENT and code < n.BAD_REQUEST:
-            options.append((n.MAX_AGE, max_age))
-        if request.observe == n.OBSERVE_DEREGISTER:
-            self._forget_observer(observers, request.peer, request.token, now)
-        elif request.observe == n.OBSERVE_REGISTER and code < n.BAD_REQUEST:
-            # In a request for a later block the option means nothing (RFC 7959, 3.4).
-            first = request.block2 == ABSENT or block.number(request.block2) == 0
-            if first and observers.add(request.peer, request.token, request.query):
-                options.append((n.OBSERVE, observers.sequence()))
-        self.respond(request, code, now, payload, content_format, options)
-
-    def _forget_observer(self, observers, peer, token, now):
-        observer = observers.remove(peer, token)
-        if observer and observer.exchange:
-            self.endpoint.cancel(observer.exchange, now)
-
-    def _notify(self, path, observer, now):
-        observers, render, max_age = self._observed[path]
-        observer.changed = False
-        code, content_format, payload = render(observer.query)
-        options = []
-        if content_format != ABSENT:
-            options.append((n.CONTENT_FORMAT, content_format))
-        if code < n.BAD_REQUEST:
-            options.append((n.OBSERVE, observers.sequence()))
-            if max_age != ABSENT:
-                options.append((n.MAX_AGE, max_age))
-        else:
-            # A notification that is an error ends the observation (RFC 7641, 4.2).
-            observers.remove(observer.peer, observer.token)
-        piece, more = block.cut(payload, 0, self._szx)
-        if more:
-            # The observer fetches the rest with GET (RFC 7959, 3.4).
-            options.append(_etag(payload))
-            key = (observer.peer.address, n.GET, path, observer.query)
-            self._keep(key, code, options, payload, now)
-            options.append((n.BLOCK2, block.value(0, True, self._szx)))
-
-        def on_end(exchange, how, message, now):
-            observer.exchange = None
-            if how != ACKNOWLEDGED:
-                observers.remove(observer.peer, observer.token)
-            elif observer.changed:
-                self._notify(path, observer, now)
-
-        try:
-            observer.exchange = self.endpoint.notify(
-                observer.peer, code, observer.token, encode_options(options), piece, True, on_end, now
-            )
-        except Full:
-            # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
-            observers.remove(observer.peer, observer.token)
-
 
 def _body_key(request):
     return (request.peer.address, request.code, request.path, request.query)
 
 
-def _etag(payload):
+def etag(payload):
     # So that nobody puts blocks of two bodies together (RFC 7959, 2.4).
     return (n.ETAG, crc32(payload).to_bytes(4, "big"))
 

@@ -49,7 +49,7 @@ class Transmission:
     def timer(self):
         return self._deadline
 
-    def datagrams_to_send(self):
+    def datagrams_to_send(self) -> "list | tuple":
         # [(datagram, address)], oldest first.
         outgoing = self._outgoing
         if not outgoing:
