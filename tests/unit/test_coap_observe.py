@@ -219,7 +219,7 @@ def test_renewed_when_max_age_has_passed():
         watch = Watch(max_age=max_age)
         watch.observe()
         # The server is restarted: it has forgotten the observer, and counts from 0 again.
-        observers = watch.server._observed["x"][0]
+        observers = watch.server._observed["x"]._observers
         observers.remove(observers._entries[next(iter(observers._entries))].peer, watch.wire.sent(A)[0].token)
         watch.state = b"new"
         watch.run(seconds * 1000 + 4000)

@@ -1,0 +1,81 @@
+# A resource that can be observed (RFC 7641, 4): who observes it, and telling them.
+
+from . import block
+from . import numbers as n
+from .endpoint import ACKNOWLEDGED, Full
+from .message import ABSENT, encode_options
+from .observe import Observers
+
+
+class Observable:
+    # render and max_age: see Server.add_observable(). most: observers.
+    def __init__(self, server, path, render, max_age, most):
+        self._server = server
+        self._path = path
+        self._render = render
+        self._max_age = max_age
+        self._observers = Observers(most)
+
+    def __len__(self):
+        return len(self._observers)
+
+    def get(self, request, now):
+        code, content_format, payload = self._render(request.query)
+        options = []
+        if self._max_age != ABSENT and code < n.BAD_REQUEST:
+            options.append((n.MAX_AGE, self._max_age))
+        if request.observe == n.OBSERVE_DEREGISTER:
+            self._forget(request.peer, request.token, now)
+        elif request.observe == n.OBSERVE_REGISTER and code < n.BAD_REQUEST:
+            # In a request for a later block the option means nothing (RFC 7959, 3.4).
+            first = request.block2 == ABSENT or block.number(request.block2) == 0
+            if first and self._observers.add(request.peer, request.token, request.query):
+                options.append((n.OBSERVE, self._observers.sequence()))
+        self._server.respond(request, code, now, payload, content_format, options)
+
+    def notify(self, now):
+        self._observers.advance()
+        for observer in self._observers:
+            observer.changed = True
+            if observer.exchange is None:
+                self._notify(observer, now)
+
+    def _forget(self, peer, token, now):
+        observer = self._observers.remove(peer, token)
+        if observer and observer.exchange:
+            self._server.endpoint.cancel(observer.exchange, now)
+
+    def _notify(self, observer, now):
+        observer.changed = False
+        code, content_format, payload = self._render(observer.query)
+        options = self._options(observer, code, content_format)
+        key = (observer.peer.address, n.GET, self._path, observer.query)
+        piece = self._server.first_block(key, code, options, payload, now)
+
+        def on_end(exchange, how, message, now):
+            observer.exchange = None
+            if how != ACKNOWLEDGED:
+                self._observers.remove(observer.peer, observer.token)
+            elif observer.changed:
+                self._notify(observer, now)
+
+        try:
+            observer.exchange = self._server.endpoint.notify(
+                observer.peer, code, observer.token, encode_options(options), piece, True, on_end, now
+            )
+        except Full:
+            # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
+            self._observers.remove(observer.peer, observer.token)
+
+    def _options(self, observer, code, content_format):
+        options = []
+        if content_format != ABSENT:
+            options.append((n.CONTENT_FORMAT, content_format))
+        if code < n.BAD_REQUEST:
+            options.append((n.OBSERVE, self._observers.sequence()))
+            if self._max_age != ABSENT:
+                options.append((n.MAX_AGE, self._max_age))
+        else:
+            # A notification that is an error ends the observation (RFC 7641, 4.2).
+            self._observers.remove(observer.peer, observer.token)
+        return options
