@@ -1,0 +1,64 @@
+"""How long a message takes from a board to an Application Server, until its report is back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from bench import interpreters
+from bench.rig import Rig, board, rig, send
+from host_tools.setup import micropython
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TITLE = "Latency, end to end"
+NOTES = """\
+From `send()` on a board (MicroPython, 128 KiB of heap, .mpy) over its gateway and the server to an Application Server over
+HTTP, and back with the delivery status report: milliseconds on the board's clock, which counts whole ones. Gateway and
+server share a process and store durably; everything is on loopback, so this is the software's share. A board sends its
+next message when the report on the last has come. TS 22.262 asks for less than 500 ms."""
+
+_HEAP = "128K"
+_PAYLOAD = "x" * 100
+
+
+def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
+    interpreter = micropython.constrained()
+    if interpreter is None:
+        return []
+    return asyncio.run(_measure(interpreter, 5 if quick else 500, tell))
+
+
+async def _measure(interpreter: Path, count: int, tell: Callable[[str], None]) -> list[dict]:
+    library = interpreters.compiled()
+    rows = []
+    for boards in (1, 3):
+        tell(f"{boards} at once")
+        async with rig() as place:
+            rows.append(await _with_boards(place, boards, interpreter, library, count // boards))
+    return rows
+
+
+async def _with_boards(place: Rig, boards: int, interpreter: Path, library: Path, count: int) -> dict:
+    async with AsyncExitStack() as stack:
+        running = [
+            await stack.enter_async_context(
+                board(f"board-{number}", place.gateway, interpreter, library, _HEAP)
+            )
+            for number in range(boards)
+        ]
+
+        async def one(sender) -> list[int]:  # noqa: ANN001
+            return [(await send(sender, _PAYLOAD))["ms"] for _ in range(count)]
+
+        took = sorted(sum(await asyncio.gather(*[one(sender) for sender in running]), []))
+    return {
+        "boards at once": boards,
+        "messages": len(took),
+        "p50 ms": took[len(took) // 2],
+        "p99 ms": took[len(took) * 99 // 100],
+        "longest ms": took[-1],
+    }

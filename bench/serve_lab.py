@@ -1,0 +1,21 @@
+"""A lab (server and gateway) as a process of its own: ``python -m bench.serve_lab FOLDER``. Prints its addresses."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from host_tools import logs
+from host_tools.lab import Lab
+
+
+async def main(folder: Path) -> None:
+    lab = Lab(folder)
+    await lab.start()
+    print(json.dumps(lab.addresses()), flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    logs.configure("error")
+    asyncio.run(main(Path(sys.argv[1])))
