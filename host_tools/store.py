@@ -12,6 +12,7 @@ import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from msgin5g import wire
 from msgin5g.delivery import Item
 from msgin5g.registry import Registered
 from msgin5g.store import Full
@@ -56,8 +57,8 @@ CREATE TABLE IF NOT EXISTS application_servers (
 ) WITHOUT ROWID;
 """
 
-# An identity is remembered at least this long after the message was stored, in seconds.
-REMEMBERED = 7 * 86400
+# An identity is remembered at least this long after the message was stored, in seconds, unless there are too many.
+REMEMBERED = wire.LONGEST_EXPIRATION
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 1000
 
@@ -69,21 +70,31 @@ class SqliteStore:
         path: the database file; it is created with mode 0600.
         most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
         wall_clock: seconds since 1970.
+        most_known: bound of the memory against duplicates; the oldest are forgotten beyond it.
     """
 
     def __init__(
-        self, path: Path, most_messages: int = 1_000_000, wall_clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        most_messages: int = 1_000_000,
+        wall_clock: Callable[[], float] = time.time,
+        most_known: int = 20_000_000,
     ) -> None:
+        self.path = path
         path.touch(mode=0o600, exist_ok=True)
         self._wall_clock = wall_clock
         self._most_messages = most_messages
+        self._most_known = most_known
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_SCHEMA)
         self._execute = self._database.execute
         self._open = False
+        self._broken: sqlite3.Error | None = None
         self._count: int = self._execute("SELECT count(*) FROM messages").fetchone()[0]
+        # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
+        self._next_key: int = self._execute("SELECT ifnull(max(key), 0) + 1 FROM messages").fetchone()[0]
 
     def __len__(self) -> int:
         """Messages on their way."""
@@ -91,8 +102,10 @@ class SqliteStore:
 
     def close(self) -> None:
         """Commit and close."""
-        self.commit()
-        self._database.close()
+        try:
+            self.commit()
+        finally:
+            self._database.close()
 
     def _begin(self) -> None:
         if not self._open:
@@ -100,9 +113,20 @@ class SqliteStore:
             self._open = True
 
     def commit(self) -> None:
-        """Make everything so far durable."""
+        """Make everything so far durable.
+
+        Raises:
+            sqlite3.Error: it can't be, now or ever. Nothing since the last commit may be acknowledged, and what is
+                in memory is ahead of the file: the process has to end.
+        """
+        if self._broken:
+            raise self._broken
         if self._open:
-            self._execute("COMMIT")
+            try:
+                self._execute("COMMIT")
+            except sqlite3.Error as error:
+                self._broken = error
+                raise
             self._open = False
 
     # -- messages
@@ -130,20 +154,28 @@ class SqliteStore:
             if self.knows(hop, originator, kind, message_id, segment):
                 return None
             raise Full
-        self._begin()
         identity = _identity(hop, originator, kind, message_id, segment)
-        known = self._execute(
-            "INSERT OR IGNORE INTO known (identity, at) VALUES (?, ?)", (identity, int(self._wall_clock()))
-        )
-        if not known.rowcount:
-            return None
-        stored = self._execute(
-            "INSERT INTO messages (hop, originator, kind, message_id, body, expires, report)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (hop, originator, kind, message_id, body, expires, report),
-        )
+        try:
+            self._begin()
+            known = self._execute(
+                "INSERT OR IGNORE INTO known (identity, at) VALUES (?, ?)",
+                (identity, int(self._wall_clock())),
+            )
+            if not known.rowcount:
+                return None
+            key = self._next_key
+            self._execute(
+                "INSERT INTO messages (key, hop, originator, kind, message_id, body, expires, report)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, hop, originator, kind, message_id, body, expires, report),
+            )
+        except sqlite3.Error as error:
+            # It may be known now and not be stored: that must not be committed.
+            self._broken = error
+            raise
+        self._next_key = key + 1
         self._count += 1
-        return Item(stored.lastrowid, hop, originator, kind, message_id, body, expires, report)
+        return Item(key, hop, originator, kind, message_id, body, expires, report)
 
     def knows(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
         """Was this message stored before, whatever became of it?"""
@@ -172,12 +204,13 @@ class SqliteStore:
         return self._execute("SELECT count(*) FROM messages WHERE hop = ?", (hop,)).fetchone()[0]
 
     def purge(self) -> int:
-        """Forget identities older than ``REMEMBERED``, a bounded number at a time; returns how many."""
+        """Forget identities that are too old or too many, a bounded number at a time; returns how many."""
         self._begin()
         oldest = int(self._wall_clock()) - REMEMBERED
         return self._execute(
-            "DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY key LIMIT ?) AND at < ?",
-            (_PURGE_STEP, oldest),
+            "DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY key LIMIT ?)"
+            " AND (at < ? OR key <= (SELECT max(key) FROM known) - ?)",
+            (_PURGE_STEP, oldest, self._most_known),
         ).rowcount
 
     def _items(self, condition: str, values: Iterable[object]) -> list[Item]:
@@ -193,10 +226,7 @@ class SqliteStore:
     def registered(self) -> list[Registered]:
         """All registered UEs."""
         rows = self._execute("SELECT ue_service_id, address, via, body FROM registered")
-        return [
-            Registered(ue, tuple(json.loads(address)), via, body)
-            for ue, address, via, body in rows
-        ]
+        return [Registered(ue, tuple(json.loads(address)), via, body) for ue, address, via, body in rows]
 
     def save_registered(self, entry: Registered) -> None:
         """Add or replace a registered UE."""

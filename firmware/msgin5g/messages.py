@@ -188,12 +188,12 @@ def _usable(text):
     return not [letter for letter in text if 0xD800 <= ord(letter) < 0xE000]
 
 
-def originator(elements):
+def originator(elements) -> tuple:
     # (kind, Service ID); (None, None) when there is none.
     return _one_of(elements, wire.ORIGINATORS)
 
 
-def recipient(elements):
+def recipient(elements) -> tuple:
     # A group message on its way to one member has both its recipient and its group: the recipient is first.
     return _one_of(elements, wire.RECIPIENTS)
 
@@ -217,7 +217,7 @@ def set_recipient(elements, kind, identity):
 # -- making messages
 
 
-def message(origin, to, message_id, store_and_forward=True, report=False):
+def message(origin, to, message_id, store_and_forward=True, report=False) -> dict:
     # origin and to are (kind, Service ID) (TS 23.554 table 8.3.2-1).
     elements = {wire.MESSAGE_TYPE: wire.MSG, wire.MESSAGE_ID: message_id}
     set_originator(elements, *origin)

@@ -11,7 +11,7 @@ import structlog
 from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
 
-from host_tools.housekeeping import housekeep
+from host_tools.housekeeping import commit, housekeep
 from host_tools.link import UdpLink, now
 from host_tools.settings import GatewaySettings, host_and_port
 from host_tools.store import SqliteStore
@@ -113,7 +113,7 @@ class GatewayProcess:
 
     def _settle(self) -> None:
         # Nothing leaves before it is durable; one commit serves the whole batch, whichever link it came from.
-        self.store.commit()
+        commit(self.store)
         self.down.transmit()
         self.up.transmit()
 

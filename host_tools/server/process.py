@@ -11,7 +11,7 @@ from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
 from host_tools.gateway.process import random_bits
-from host_tools.housekeeping import housekeep
+from host_tools.housekeeping import commit, housekeep
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.server.application_servers import ApplicationServers
@@ -105,7 +105,8 @@ class ServerProcess:
         if self._committed is None:
             self._committed = asyncio.get_running_loop().create_future()
             self.link.flush()
-        await self._committed
+        # One of those who wait may be cancelled; the others wait on.
+        await asyncio.shield(self._committed)
 
     def snapshot(self) -> Mapping[str, float]:
         """Everything that is counted, for the log and for /metrics."""
@@ -124,7 +125,7 @@ class ServerProcess:
 
     def _settle(self) -> None:
         # Nothing leaves before it is durable; one commit serves the whole batch, and the HTTP requests that wait.
-        self.store.commit()
+        commit(self.store)
         if self._committed:
             self._committed.set_result(None)
             self._committed = None

@@ -88,7 +88,10 @@ class Service:
     """
 
     def __init__(
-        self, store: SqliteStore, wall_clock: Callable[[], float], longest_expiration: int = 7 * 86400
+        self,
+        store: SqliteStore,
+        wall_clock: Callable[[], float],
+        longest_expiration: int = wire.LONGEST_EXPIRATION,
     ) -> None:
         self.store = store
         self.counters: Counter[str] = Counter(
@@ -126,26 +129,50 @@ class Service:
             return self._submit_report(elements, body, recipient, outbound, now)
         reachable = outbound.reachable(recipient)
         if not reachable and not elements[wire.STORE_AND_FORWARD_FLAG]:
-            self.counters["unknown_recipient"] += 1
-            if outbound.known(recipient):
-                return Outcome(wire.ACCEPTED, wire.DELIVERY_FAILED, wire.RECIPIENT_NOT_REACHABLE)
-            return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_RECIPIENT)
+            return self._not_reachable(elements, outbound.known(recipient))
+        duplicates = self.counters["duplicates"]
         outcome = self._store(elements, body, outbound, reachable, now)
-        if outcome is ACCEPTED:
+        if outcome is ACCEPTED and self.counters["duplicates"] == duplicates:
             self.counters["messages"] += 1
             if not reachable:
                 self.counters["stored_for_later"] += 1
                 return Outcome(wire.ACCEPTED, wire.DELIVERY_STORED)
         return outcome
 
+    def _not_reachable(self, elements: Elements, known: bool) -> Outcome:
+        if self._knows(elements):
+            # It was accepted when its recipient was reachable; its sender did not hear of that.
+            self.counters["duplicates"] += 1
+            return ACCEPTED
+        self.counters["unknown_recipient"] += 1
+        if known:
+            return Outcome(wire.ACCEPTED, wire.DELIVERY_FAILED, wire.RECIPIENT_NOT_REACHABLE)
+        return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_RECIPIENT)
+
+    def _knows(self, elements: Elements) -> bool:
+        return self.store.knows(
+            party(messages.recipient(elements)),
+            party(messages.originator(elements)),
+            elements[wire.MESSAGE_TYPE],
+            elements[wire.MESSAGE_ID],
+            messages.segment(elements),
+        )
+
     def fail(self, item: Item, cause: str, now: int) -> None:
         """Take a message out that can't be delivered, and tell its originator if it wants to know (8.3.5)."""
         self.store.remove(item)
         if item.kind != wire.MSG or not item.report:
             return
-        report = messages.report_on(messages.decode(item.body), cause)
+        try:
+            report = messages.report_on(messages.decode(item.body), cause)
+        except messages.BadMessage as bad:
+            # Stored by a version that took what this one does not.
+            _log.error("no report", originator=item.originator, message_id=item.message_id, cause=bad.cause)
+            return
         kind, recipient = messages.recipient(report)
-        outbound = self.outbound[kind]
+        outbound = self.outbound.get(kind)
+        if outbound is None:
+            return
         self._store(report, messages.encode(report), outbound, outbound.reachable(recipient), now)
 
     def expire(self, now: int, most: int = 1000) -> None:
@@ -162,7 +189,9 @@ class Service:
     ) -> Outcome:
         # Only the recipient of a message can report on it, and only to whom it came from.
         reporter, sender = party(messages.originator(elements)), party(messages.recipient(elements))
-        if not self.store.knows(reporter, sender, wire.MSG, elements[wire.MESSAGE_ID], 0):
+        message_id = elements[wire.MESSAGE_ID]
+        # A message in segments has its first one, number 1, for certain.
+        if not any(self.store.knows(reporter, sender, wire.MSG, message_id, segment) for segment in (0, 1)):
             self.counters["unknown_message"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1

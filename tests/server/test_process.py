@@ -1,0 +1,73 @@
+"""The server and the gateway as processes: nothing leaves before it is durable."""
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from host_tools.gateway.process import GatewayProcess
+from host_tools.server.process import ServerProcess
+from host_tools.settings import GatewaySettings, ServerSettings
+
+
+@pytest.fixture
+def server(tmp_path):
+    process = ServerProcess(
+        ServerSettings(database=tmp_path / "server.sqlite", host="127.0.0.1", port=0, http_port=0)
+    )
+    yield process
+    process.link.close()
+    process.store.close()
+
+
+async def test_one_who_stops_waiting_for_the_commit_disturbs_nobody(server):
+    server.link.start()
+    first = asyncio.create_task(server.committed())
+    second = asyncio.create_task(server.committed())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait_for(second, 5)
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await asyncio.wait_for(server.committed(), 5)
+
+
+class Broken:
+    path = "x.sqlite"
+
+    def commit(self):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def close(self):
+        pass
+
+
+def test_a_server_that_cannot_store_sends_nothing_and_ends(server, monkeypatch):
+    sent = []
+    monkeypatch.setattr(server, "store", Broken())
+    monkeypatch.setattr(server.link, "transmit", lambda: sent.append(1))
+    with pytest.raises(SystemExit, match=r"x\.sqlite: database or disk is full"):
+        server._settle()
+    assert sent == []
+
+
+def test_a_gateway_that_cannot_store_sends_nothing_and_ends(tmp_path, monkeypatch):
+    gateway = GatewayProcess(
+        GatewaySettings(
+            ue_service_id="gateway@a",
+            server="127.0.0.1",
+            host="127.0.0.1",
+            port=0,
+            database=tmp_path / "gateway.sqlite",
+        )
+    )
+    sent = []
+    gateway.store.close()
+    monkeypatch.setattr(gateway, "store", Broken())
+    for link in (gateway.down, gateway.up):
+        monkeypatch.setattr(link, "transmit", lambda: sent.append(1))
+    with pytest.raises(SystemExit, match="nothing can be stored"):
+        gateway._settle()
+    assert sent == []
+    gateway.down.close()
+    gateway.up.close()
