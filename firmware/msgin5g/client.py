@@ -14,10 +14,11 @@ import asyncio
 import os
 import time
 
-from . import messages, wire
+from . import messages, ticks, wire
 from .coap import numbers as coap
 from .coap.client import Client as CoapClient
-from .coap.endpoint import Endpoint, Full as EndpointFull, Parameters
+from .coap.endpoint import Endpoint, Parameters
+from .coap.endpoint import Full as EndpointFull
 from .coap.server import Server as CoapServer
 from .delivery import DONE, LATER, Delivery
 from .registration import Registration
@@ -31,6 +32,7 @@ from .resource import (
     request_options,
     told,
 )
+from .store import Full as StoreFull
 from .store.memory import MemoryStore
 
 # The client's only hop: its gateway, or its server.
@@ -40,6 +42,12 @@ _UP = ""
 _EPOCH_2000 = 946684800
 # A clock that shows less has not been set.
 _CLOCK_SET = 1704067200
+
+# How often the store is asked for what has expired, in ms, while it holds messages that can.
+_EXPIRY_INTERVAL = 1000
+_MOST_EXPIRED = 4
+# After whatever expires: the year 10000.
+_END_OF_TIME = 253402300800
 
 
 class RegistrationRefused(Exception):
@@ -121,7 +129,13 @@ class Client:
     ):
         # link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
         self.ue_service_id = ue_service_id
-        self.counters = {"duplicates": 0, "inbox_full": 0, "unknown_reports": 0, "not_for_us": 0}
+        self.counters = {
+            "duplicates": 0,
+            "inbox_full": 0,
+            "unknown_reports": 0,
+            "not_for_us": 0,
+            "reports_lost": 0,
+        }
         # on_state(sent) for every change of a message's state; on_registration(registered, cause).
         self.on_state = None
         self.on_registration = None
@@ -152,6 +166,10 @@ class Client:
         self._known = []
         self._most_known = most_known
         self._removed = asyncio.Event()
+        # Delivery status reports that the store had no room for.
+        self._owed = []
+        self._expiry_due = None
+        self._endpoint.on_timer.append(self._on_timer)
         self._registration_changed = asyncio.Event()
         self._refusal = None
         self._running = False
@@ -167,7 +185,9 @@ class Client:
         # kept. Raises RegistrationRefused when the gateway or the server says no.
         self._start_link()
         self._refusal = None
-        self._registration.start(self._link.now())
+        now = self._link.now()
+        self._watch_expiry(now)
+        self._registration.start(now)
         self._link.flush()
         while not self.registered:
             self._registration_changed.clear()
@@ -215,8 +235,11 @@ class Client:
         sent = Sent(message_id, report, now)
         item = self._put(elements, self.ue_service_id, expires)
         self._remember(sent)
+        if expires is not None:
+            self._watch_expiry(now)
         if self.registered:
             self._delivery.add(item, now)
+        if self._running:
             self._link.flush()
         return sent
 
@@ -228,10 +251,9 @@ class Client:
         elements = self._inbox.pop(0)
         received = Received(elements)
         if elements.get(wire.DELIVERY_STATUS_REQUIRED):
-            item = self._put(messages.report_on(elements), self.ue_service_id)
-            if item and self.registered:
-                self._delivery.add(item, self._link.now())
-                self._link.flush()
+            self._owe(messages.report_on(elements))
+            self._pay(self._link.now())
+            self._link.flush()
         return received
 
     async def settled(self):
@@ -291,6 +313,23 @@ class Client:
             bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
         )
 
+    def _owe(self, report):
+        # When the store is full the message is the application's all the same, and its report waits.
+        if len(self._owed) >= self._most_inbox:
+            self._owed.pop(0)
+            self.counters["reports_lost"] += 1
+        self._owed.append(report)
+
+    def _pay(self, now):
+        while self._owed:
+            try:
+                item = self._put(self._owed[0], self.ue_service_id)
+            except StoreFull:
+                return
+            self._owed.pop(0)
+            if item and self.registered:
+                self._delivery.add(item, now)
+
     def _remember(self, sent):
         if len(self._sent_order) >= self._most_sent:
             # Its handle stays with the application; late news of it are counted and dropped.
@@ -316,15 +355,18 @@ class Client:
         def on_response(response, now):
             outcome = meaning(response)
             self._removed.set()
+            # done() first: whatever the application's callback does, the next message goes out.
             if outcome == ACCEPTED:
+                done(DONE, now)
+                self._pay(now)
                 if item.kind == wire.MSG:
                     self._become(item.message_id, Sent.ACCEPTED, now)
-                    self._take_response(told(response), now)
-                done(DONE, now)
+                    self._take_response(item.message_id, told(response), now)
             elif outcome == REFUSED:
+                done(DONE, now)
+                self._pay(now)
                 if item.kind == wire.MSG:
                     self._become(item.message_id, Sent.FAILED, now, failure_cause(response))
-                done(DONE, now)
             else:
                 done(LATER, now)
                 if outcome == NOT_REGISTERED or response.code is None:
@@ -335,15 +377,35 @@ class Client:
         except EndpointFull:
             done(LATER, now)
 
+    # -- expiry
+
+    def _watch_expiry(self, now):
+        if self._expiry_due is None and self._store.expired(_END_OF_TIME, 1):
+            self._expiry_due = ticks.add(now, _EXPIRY_INTERVAL)
+            self._endpoint.arm(self._expiry_due)
+
+    def _on_timer(self, now):
+        if self._expiry_due is None:
+            return
+        if ticks.diff(self._expiry_due, now) > 0:
+            self._endpoint.arm(self._expiry_due)
+            return
+        self._expiry_due = None
+        wall = wall_clock()
+        for item in self._store.expired(wall, _MOST_EXPIRED) if wall else ():
+            if not self._delivery.under_way(item):
+                self._store.remove(item)
+                self._become(item.message_id, Sent.EXPIRED, now, wire.EXPIRED)
+        self._pay(now)
+        self._watch_expiry(now)
+
     # -- incoming
 
     def _on_message(self, request, elements, now):
         kind, identity = messages.recipient(elements)
-        if kind == wire.UE and identity != self.ue_service_id:
+        if kind == wire.AS or (kind == wire.UE and identity != self.ue_service_id):
             self.counters["not_for_us"] += 1
-            self._resource.refuse(
-                request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now
-            )
+            self._resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
         known = (messages.originator(elements), elements[wire.MESSAGE_ID], messages.segment(elements))
         if known in self._known:
@@ -370,16 +432,16 @@ class Client:
         self._resource.answer(request, wire.ACCEPTED, now)
 
     def _on_response(self, request, elements, now):
-        self._take_response(elements, now)
+        self._take_response(elements[wire.MESSAGE_ID], elements, now)
         self._resource.answer(request, wire.ACCEPTED, now)
 
-    def _take_response(self, elements, now):
+    def _take_response(self, message_id, elements, now):
         # A message response tells failure or "stored for later"; acceptance is shown by its absence.
         text = elements.get(wire.DELIVERY_STATUS)
         if text and wire.status(text) in (wire.FAILED, wire.REJECTED):
             cause = elements.get(wire.FAILURE_CAUSE)
             state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
-            self._become(elements[wire.MESSAGE_ID], state, now, cause)
+            self._become(message_id, state, now, cause)
 
 
 def wall_clock():

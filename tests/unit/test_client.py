@@ -1,5 +1,8 @@
 # The MSGin5G Client against a server that accepts everything: registration, sending, receiving, reports, loss.
 
+import msgin5g.client
+import asyncio
+
 from msgin5g import messages, wire
 from msgin5g.client import Client, RegistrationRefused, Sent
 from msgin5g.store import Full
@@ -99,7 +102,7 @@ async def test_a_refused_message_fails_and_is_not_sent_again():
 
 
 async def test_messages_keep_their_order():
-    world, server, client = setup()
+    world, server, client = setup(store=MemoryStore(16, 16))
     await world.run(client.register())
     last = None
     for number in range(10):
@@ -158,6 +161,30 @@ async def test_receives_once_and_reports_when_the_application_takes_it():
     assert messages.recipient(report) == (wire.AS, AS)
     assert client.counters["duplicates"] == 1
     assert client._inbox == []
+
+
+async def test_a_report_waits_for_room_in_the_store():
+    world, server, client = setup(store=MemoryStore(most_items=2))
+    await world.run(client.register())
+    endpoint = world.leave("server")
+    server.post("ue", incoming("on"))
+    world.join("server", endpoint)
+    world.settle()
+    world.leave("server")
+    for number in range(2):
+        await client.send(str(number), application_server=AS, report=False)
+    receiving = asyncio.create_task(client.receive())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not receiving.done()
+    # Whoever gives up waiting leaves the message for the next.
+    receiving.cancel()
+    await asyncio.sleep(0)
+    world.join("server", endpoint)
+    message = await world.run(client.receive())
+    assert message.payload == "on"
+    await world.run(client.settled())
+    assert [m[wire.MESSAGE_TYPE] for m in server.received] == [wire.MSG, wire.MSG, wire.IMDN]
 
 
 async def test_octets_that_are_not_text_survive():
@@ -220,3 +247,108 @@ async def test_handles_are_bounded():
         sent = await client.send("x", application_server=AS)
         await world.run(sent.accepted())
     assert len(client._sent) == 4
+
+
+async def test_a_message_for_an_application_server_is_refused():
+    world, server, client = setup()
+    await world.run(client.register())
+    answer = server.post("ue", messages.message((wire.AS, AS), (wire.AS, AS), "m"))
+    world.settle()
+    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client._inbox == []
+
+
+async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
+    world = World()
+    own_clock = msgin5g.client.wall_clock
+    msgin5g.client.wall_clock = world.wall_clock
+    try:
+        FakeServer(world)
+        client = Client(UE, "server", link=FakeLink.at(world, "ue"), store=MemoryStore(2, 16))
+        await world.run(client.register())
+        world.leave("server")
+        short = await client.send("short", application_server=AS, expires_in=100)
+        long = await client.send("long", application_server=AS, expires_in=500)
+        world.advance(150000)
+        assert (short.state, short.cause) == (Sent.EXPIRED, wire.EXPIRED)
+        assert long.state == Sent.STORED
+        assert not await world.run(short.accepted()) and not await world.run(short.delivered())
+        assert len(client._store) == 1
+        world.advance(600000)
+        assert long.state == Sent.EXPIRED and len(client._store) == 0
+        # Nothing is left that would have to be looked at.
+        assert client._expiry_due is None
+    finally:
+        msgin5g.client.wall_clock = own_clock
+
+
+async def test_what_expired_while_the_board_was_off_is_not_sent():
+    world = World()
+    own_clock = msgin5g.client.wall_clock
+    msgin5g.client.wall_clock = world.wall_clock
+    try:
+        server = FakeServer(world)
+        store = MemoryStore(2, 16)
+        first = Client(UE, "server", link=FakeLink.at(world, "ue"), store=store)
+        await first.send("late", application_server=AS, expires_in=10)
+        world.advance(20000)
+        again = Client(UE, "server", link=FakeLink.at(world, "ue"), store=store)
+        await world.run(again.register())
+        world.advance(5000)
+        assert server.received == [] and len(store) == 0
+    finally:
+        msgin5g.client.wall_clock = own_clock
+
+
+async def test_a_full_store_does_not_cost_a_message_that_was_received():
+    world, server, client = setup(store=MemoryStore(2, 16))
+    await world.run(client.register())
+    endpoint = world.leave("server")
+    await client.send("1", application_server=AS, report=False)
+    await client.send("2", application_server=AS, report=False)
+    world.join("server", endpoint)
+    server.post("ue", incoming("on"))
+    world.settle()
+    message = await client.receive()
+    assert message.payload == "on"
+    world.advance(60000)
+    assert [m[wire.MESSAGE_TYPE] for m in server.received] == [wire.MSG, wire.MSG, wire.IMDN]
+    assert client._owed == []
+
+
+async def test_reports_that_are_owed_are_bounded():
+    world, server, client = setup(store=MemoryStore(1, 16), most_inbox=2)
+    await world.run(client.register())
+    endpoint = world.leave("server")
+    await client.send("1", application_server=AS, report=False)
+    world.join("server", endpoint)
+    world.drop = lambda datagram, source, destination: source == "ue" and datagram[0] >> 4 == 4
+    for number in range(5):
+        server.post("ue", incoming("x", "m-%d" % number))
+        world.settle()
+        await client.receive()
+    assert len(client._owed) == 2
+    assert client.counters["reports_lost"] == 3
+
+
+async def test_an_answer_without_a_message_id_is_about_the_message_it_answers():
+    world, server, client = setup()
+    await world.run(client.register())
+    server.answers.append((wire.ACCEPTED, {wire.DELIVERY_STATUS: wire.DELIVERY_FAILED}))
+    failed = await client.send("1", application_server=AS)
+    after = await client.send("2", application_server=AS, report=False)
+    assert await world.run(after.accepted())
+    assert failed.state == Sent.FAILED
+
+
+async def test_a_callback_that_raises_stops_nothing():
+    world, server, client = setup()
+
+    def raise_it(*arguments):
+        raise ValueError("the application's own")
+
+    client.on_state = client.on_registration = raise_it
+    await world.run(client.register())
+    await client.send("1", application_server=AS, report=False)
+    after = await client.send("2", application_server=AS, report=False)
+    assert await world.run(after.accepted())
+    assert [messages.payload(message) for message in server.received] == ["1", "2"]
