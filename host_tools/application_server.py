@@ -1,8 +1,8 @@
 """An Application Server: registers at an MSGin5G Server, sends messages, receives them on an HTTP listener of its own.
 
 What ``msgin5g send``, ``msgin5g watch`` and the demo are when they act as an AS, and an example for those who write
-one. The server delivers at least once: after a crash it may POST a message or a report again. Each is therefore known by
-its originator and Message ID, handed to the application once, and acknowledged each time.
+one. The server delivers at least once: after a crash it may POST a message or a report again. Each is therefore known
+by its originator and Message ID, handed to the application once, and acknowledged each time.
 """
 
 from __future__ import annotations

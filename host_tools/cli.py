@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +17,7 @@ import typer
 from host_tools import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +27,20 @@ app = typer.Typer(
     help="MSGin5G, the messaging service of 3GPP for the Internet of Things: gateway, server and tools.",
 )
 
-LogLevel = Annotated[str, typer.Option("--log", help="Least severe log level: debug, info, warning, error.")]
+
+class Level(StrEnum):
+    """How severe an event has to be for the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogLevel = Annotated[Level, typer.Option("--log", help="Least severe log level.")]
+
+# As a shell tells it.
+_INTERRUPTED = 130
 
 
 class Failed(Exception):
@@ -37,17 +53,33 @@ def main() -> None:
 
     try:
         app()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except (Failed, SettingsError) as error:
         sys.stderr.write(f"msgin5g: {error}\n")
-        sys.exit(2)
+        status = 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed. Native threads of the HTTP server may still run, and taking the interpreter down under
+    # them aborts the process now and then.
+    os._exit(status)
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end, or until interrupted."""
+    """Run to the end, or until interrupted by SIGINT or SIGTERM."""
     try:
-        return asyncio.run(coroutine)
-    except KeyboardInterrupt:
+        return asyncio.run(_until_terminated(coroutine))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return None
+
+
+async def _until_terminated(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    # asyncio.run() cancels it on SIGINT; SIGTERM is to do the same.
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await coroutine
 
 
 async def interrupted() -> None:
@@ -65,34 +97,50 @@ def tell(**members: Any) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def told(where: object) -> Iterator[None]:
+    """What goes wrong on starting something is told in one line, with where it is set up."""
+    import sqlite3
+
+    from host_tools.settings import SettingsError
+
+    try:
+        yield
+    except (SettingsError, OSError, ValueError, sqlite3.Error) as error:
+        reason = str(error).removeprefix(f"{where}: ")
+        raise Failed(f"{where}: {reason}") from error
+
+
 @app.command()
 def gateway(
     settings: Annotated[Path, typer.Argument(help="TOML file; docs/settings.md lists its keys.")],
-    log: LogLevel = "info",
+    log: LogLevel = Level.INFO,
 ) -> None:
     """Run a Gateway UE: between MSGin5G Clients and the MSGin5G Server."""
     from host_tools.gateway.process import GatewayProcess
     from host_tools.settings import GatewaySettings, load
 
     logs.configure(log)
-    run(_serve(GatewayProcess(load(settings, GatewaySettings))))
+    run(_serve(lambda: GatewayProcess(load(settings, GatewaySettings)), settings))
 
 
 @app.command()
 def server(
     settings: Annotated[Path, typer.Argument(help="TOML file; docs/settings.md lists its keys.")],
-    log: LogLevel = "info",
+    log: LogLevel = Level.INFO,
 ) -> None:
     """Run an MSGin5G Server: for gateways and UEs over CoAP, for Application Servers over HTTP."""
     from host_tools.server.process import ServerProcess
     from host_tools.settings import ServerSettings, load
 
     logs.configure(log)
-    run(_serve(ServerProcess(load(settings, ServerSettings))))
+    run(_serve(lambda: ServerProcess(load(settings, ServerSettings)), settings))
 
 
-async def _serve(process: Any) -> None:
-    await process.start()
+async def _serve(make: Callable[[], Any], settings: Path) -> None:
+    with told(settings):
+        process = make()
+        await process.start()
     tell(**process.addresses())
     await interrupted()
     await process.stop()
@@ -101,16 +149,23 @@ async def _serve(process: Any) -> None:
 @app.command()
 def up(
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Where both keep what must survive; a new temporary one if not given.")
+        Path | None,
+        typer.Option("--dir", help="Where both keep what must survive; a new temporary one if not given."),
     ] = None,
     security: Annotated[
         str, typer.Option(help="Protection of the CoAP links; so far there is only 'none', and it says so.")
     ] = "none",
-    server_port: Annotated[int, typer.Option(min=0, max=65535, help="Server's CoAP port; 0 for a free one.")] = 0,
-    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Server's HTTP port; 0 for a free one.")] = 0,
-    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Gateway's CoAP port; 0 for a free one.")] = 0,
+    server_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Server's CoAP port; 0 for a free one.")
+    ] = 0,
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Server's HTTP port; 0 for a free one.")
+    ] = 0,
+    gateway_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Gateway's CoAP port; 0 for a free one.")
+    ] = 0,
     ack_timeout: Annotated[int, typer.Option(min=10, help="CoAP's ACK_TIMEOUT in ms, for both.")] = 2000,
-    log: LogLevel = "info",
+    log: LogLevel = Level.INFO,
 ) -> None:
     """Run a server and a gateway on loopback, ready to try: one line of JSON tells where they are."""
     from host_tools.lab import Lab
@@ -118,24 +173,37 @@ def up(
     if security != "none":
         raise Failed(f"--security {security}: only 'none' is there so far")
     logs.configure(log)
-    run(_up(Lab(directory, server_port, rest_port, gateway_port, ack_timeout)))
+    run(_up(lambda: Lab(directory, server_port, rest_port, gateway_port, ack_timeout)))
 
 
-async def _up(lab: Any) -> None:
-    await lab.start()
+async def _up(make: Callable[[], Any]) -> None:
+    with told("up"):
+        lab = make()
+        await lab.start()
     tell(**lab.addresses())
     await interrupted()
     await lab.stop()
 
 
 Payload = Annotated[str, typer.Argument(help="What to send; '-' for standard input.")]
-GatewayUrl = Annotated[str | None, typer.Option("--gateway", help="coap://host:port of the gateway, to act as a UE.")]
-ServerUrl = Annotated[str | None, typer.Option("--server", help="http(s)://host:port of the server, to act as an AS.")]
+GatewayUrl = Annotated[
+    str | None, typer.Option("--gateway", help="coap://host:port of the gateway, to act as a UE.")
+]
+ServerUrl = Annotated[
+    str | None, typer.Option("--server", help="http(s)://host:port of the server, to act as an AS.")
+]
 Token = Annotated[
     str | None,
-    typer.Option("--token", envvar="MSGIN5G_TOKEN", help="Bearer token of the AS; better in the environment.", show_default=False),
+    typer.Option(
+        "--token",
+        envvar="MSGIN5G_TOKEN",
+        help="Bearer token of the AS; better in the environment.",
+        show_default=False,
+    ),
 ]
-Identity = Annotated[str, typer.Option("--as", help="Service ID to act as: a UE's with --gateway, an AS's with --server.")]
+Identity = Annotated[
+    str, typer.Option("--as", help="Service ID to act as: a UE's with --gateway, an AS's with --server.")
+]
 
 
 @app.command()
@@ -149,7 +217,7 @@ def send(
     to_as: Annotated[str | None, typer.Option(help="AS Service ID of the recipient.")] = None,
     report: Annotated[bool, typer.Option(help="Ask for a delivery status report, and wait for it.")] = True,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for acceptance and report.")] = 30.0,
-    log: LogLevel = "warning",
+    log: LogLevel = Level.WARNING,
 ) -> None:
     """Send one message as a UE or as an AS; one line of JSON tells what became of it."""
     from host_tools import shell
@@ -157,18 +225,20 @@ def send(
     logs.configure(log)
     if payload == "-":
         payload = sys.stdin.read()
-    if (gateway is None) == (server is None):
-        raise Failed("name --gateway to act as a UE, or --server to act as an AS")
+    _check_role(identity, gateway, server)
     if (to_ue is None) == (to_as is None):
         raise Failed("name one recipient: --to-ue or --to-as")
     if gateway:
-        outcome = run(shell.send_as_ue(identity, gateway, payload, to_ue, to_as, report, wait))
+        sending = shell.send_as_ue(identity, gateway, payload, to_ue, to_as, report, wait)
     elif to_ue is None:
         raise Failed("an Application Server sends to UEs: --to-ue")
     else:
-        outcome = run(shell.send_as_as(identity, server, _token(token), payload, to_ue, report, wait))
+        assert server
+        sending = shell.send_as_as(identity, server, _token(token), payload, to_ue, report, wait)
+    with told("send"):
+        outcome = run(sending)
     if outcome is None:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     tell(**outcome)
     sys.exit(0 if outcome["ok"] else 1)
 
@@ -179,20 +249,36 @@ def watch(
     gateway: GatewayUrl = None,
     server: ServerUrl = None,
     token: Token = None,
-    listen: Annotated[str, typer.Option(help="Where an AS listens for the server: host:port.")] = "127.0.0.1:0",
+    listen: Annotated[
+        str, typer.Option(help="Where an AS listens for the server: host:port.")
+    ] = "127.0.0.1:0",
     count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 for never.")] = 0,
-    log: LogLevel = "warning",
+    log: LogLevel = Level.WARNING,
 ) -> None:
     """Register as a UE or as an AS and print each message that arrives, one line of JSON each."""
     from host_tools import shell
 
     logs.configure(log)
+    _check_role(identity, gateway, server)
+    if gateway:
+        watching = shell.watch_as_ue(identity, gateway, count, tell)
+    else:
+        assert server
+        watching = shell.watch_as_as(identity, server, _token(token), listen, count, tell)
+    try:
+        with told("watch"):
+            run(watching)
+    except shell.Refused as refused:
+        raise Failed(str(refused)) from refused
+
+
+def _check_role(identity: str, gateway: str | None, server: str | None) -> None:
+    if not 1 <= len(identity) <= 255:
+        raise Failed(f"--as {identity!r}: a Service ID has 1 to 255 characters")
     if (gateway is None) == (server is None):
         raise Failed("name --gateway to act as a UE, or --server to act as an AS")
-    if gateway:
-        run(shell.watch_as_ue(identity, gateway, count, tell))
-    else:
-        run(shell.watch_as_as(identity, server, _token(token), listen, count, tell))
+    if server is not None and not server.startswith(("http://", "https://")):
+        raise Failed(f"--server {server!r}: expected http://host:port or https://host:port")
 
 
 def _token(token: str | None) -> str:
@@ -215,6 +301,6 @@ def demo(
     logs.configure("warning")
     result = run(Demo(devices, micropython, heap).run())
     if result is None:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     tell(**result)
     sys.exit(0 if result["ok"] else 1)

@@ -14,12 +14,13 @@ import asyncio
 import socket
 import time
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgin5g import ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from msgin5g.coap.endpoint import Endpoint
 
@@ -35,6 +36,15 @@ _MOST_UNSENT = 4096
 def now() -> int:
     """Ticks of this process: milliseconds that wrap (msgin5g.ticks)."""
     return int(time.monotonic() * 1000) & (ticks.PERIOD - 1)
+
+
+@contextmanager
+def naming(host: str, port: int) -> Iterator[None]:
+    """The system's errors about an address don't say which; they do from here on."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}: {host}:{port}") from error
 
 
 class UdpLink:
@@ -70,7 +80,8 @@ class UdpLink:
         self._timer_at = 0
         self._flushing = False
         self._unsent: deque[tuple[bytes | bytearray, tuple]] = deque(maxlen=_MOST_UNSENT)
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with naming(host, port):
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
@@ -78,7 +89,8 @@ class UdpLink:
         if family == socket.AF_INET6:
             # "::" takes IPv4 as well, as ::ffff:192.0.2.1.
             self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self._socket.bind(address)
+        with naming(host, port):
+            self._socket.bind(address)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -89,7 +101,8 @@ class UdpLink:
         """An address as the endpoint will see datagrams come from it."""
         family = self._socket.family
         flags = socket.AI_V4MAPPED if family == socket.AF_INET6 else 0
-        return socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, flags=flags)[0][4]
+        with naming(host, port):
+            return socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, flags=flags)[0][4]
 
     def connect(self, address: tuple) -> None:
         """Take datagrams from this address only."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from msgin5g.client import RegistrationRefused
 
 from host_tools.application_server import ApplicationServer, Message, Refused, Report
@@ -13,9 +15,38 @@ from host_tools.settings import host_and_port
 from host_tools.ue import client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+
+    from msgin5g.client import Client, Received
 
 Outcome = dict[str, Any]
+
+# Seconds that a gateway or a server has for answering the de-registration.
+_FAREWELL = 2.0
+
+
+@asynccontextmanager
+async def _ue(identity: str, gateway: str) -> AsyncIterator[Client]:
+    ue = client(identity, gateway)
+    try:
+        yield ue
+    finally:
+        if ue.registered:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ue.deregister(), _FAREWELL)
+        ue.close()
+
+
+@asynccontextmanager
+async def _as(application_server: ApplicationServer, listener: HttpServer) -> AsyncIterator[None]:
+    await listener.start()
+    try:
+        yield
+    finally:
+        with suppress(TimeoutError, Refused, httpx2.TransportError):
+            await asyncio.wait_for(application_server.deregister(), _FAREWELL)
+        await application_server.close()
+        await listener.stop()
 
 
 async def send_as_ue(
@@ -28,24 +59,26 @@ async def send_as_ue(
     wait: float,
 ) -> Outcome:
     """Register, send one message, wait for its fate, de-register."""
-    ue = client(identity, gateway)
     outcome: Outcome = {"ok": False}
-    try:
-        async with asyncio.timeout(wait):
-            await ue.register()
-            sent = await ue.send(payload, ue=to_ue, application_server=to_as, report=report)
-            outcome |= {"message_id": sent.message_id, "state": sent.state}
-            try:
-                outcome["ok"] = await (sent.delivered() if report else sent.accepted())
-            finally:
-                outcome |= {"state": sent.state, "cause": sent.cause}
-    except TimeoutError:
-        outcome["error"] = f"nothing heard within {wait:g} s"
-    except RegistrationRefused as refused:
-        outcome["error"] = f"registration refused: {refused}"
-    if ue.registered:
-        await ue.deregister()
-    ue.close()
+    async with _ue(identity, gateway) as ue:
+        try:
+            async with asyncio.timeout(wait):
+                await ue.register()
+                sent = await ue.send(payload, ue=to_ue, application_server=to_as, report=report)
+                outcome |= {"message_id": sent.message_id, "state": sent.state}
+                try:
+                    outcome["ok"] = await (sent.delivered() if report else sent.accepted())
+                finally:
+                    outcome |= {"state": sent.state, "cause": sent.cause}
+        except TimeoutError:
+            what = (
+                "nothing heard of the message"
+                if ue.registered
+                else f"no answer from the gateway at {gateway}"
+            )
+            outcome["error"] = f"{what} within {wait:g} s"
+        except RegistrationRefused as refused:
+            outcome["error"] = f"registration refused: {refused}"
     return outcome
 
 
@@ -57,51 +90,44 @@ async def send_as_as(
     outcome: Outcome = {"ok": False}
     application_server = ApplicationServer(identity, server, token, on_report=reported.put_nowait)
     listener = HttpServer(application_server.app)
-    await listener.start()
-    try:
-        async with asyncio.timeout(wait):
-            await application_server.register(listener.url)
-            message_id, status = await application_server.send(payload, to_ue, report)
-            outcome |= {"message_id": message_id, "status": status, "ok": not report}
-            while report:
-                told = await reported.get()
-                if told.message_id == message_id:
-                    outcome |= {"ok": told.delivered, "cause": told.cause}
-                    break
-            await application_server.deregister()
-    except TimeoutError:
-        outcome["error"] = f"nothing heard within {wait:g} s"
-    except Refused as refused:
-        outcome["error"] = str(refused)
-    await application_server.close()
-    await listener.stop()
+    registered = False
+    async with _as(application_server, listener):
+        try:
+            async with asyncio.timeout(wait):
+                await application_server.register(listener.url)
+                registered = True
+                message_id, status = await application_server.send(payload, to_ue, report)
+                outcome |= {"message_id": message_id, "status": status, "ok": not report}
+                while report:
+                    told = await reported.get()
+                    if told.message_id == message_id:
+                        outcome |= {"ok": told.delivered, "cause": told.cause}
+                        break
+        except TimeoutError:
+            what = "nothing heard of the message" if registered else f"no answer from the server at {server}"
+            outcome["error"] = f"{what} within {wait:g} s"
+        except Refused as refused:
+            outcome["error"] = str(refused)
     return outcome
 
 
 async def watch_as_ue(identity: str, gateway: str, count: int, tell: Callable[..., None]) -> None:
     """Register and print messages until interrupted, or ``count`` have come."""
-    ue = client(identity, gateway)
-    ue.on_registration = lambda registered, cause: tell(
-        event="registered" if registered else "not registered", cause=cause
-    )
-    try:
-        await ue.register()
+    async with _ue(identity, gateway) as ue:
+        ue.on_registration = lambda registered, cause: tell(
+            event="registered" if registered else "not registered", cause=cause
+        )
+        try:
+            await ue.register()
+        except RegistrationRefused as refused:
+            raise Refused(f"registration refused: {refused}") from refused
         async for message in ue:
-            tell(
-                event="message",
-                originator=message.originator,
-                message_id=message.message_id,
-                payload=_text(message.payload),
-                application=message.application,
-            )
+            _tell_message(message, tell)
             count -= 1
             if count == 0:
                 break
         # The report on the last one.
         await ue.settled()
-    finally:
-        await ue.deregister()
-        ue.close()
 
 
 async def watch_as_as(
@@ -111,26 +137,24 @@ async def watch_as_as(
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     application_server = ApplicationServer(identity, server, token, on_message=arrived.put_nowait)
     listener = HttpServer(application_server.app, *host_and_port(listen, "--listen"))
-    await listener.start()
-    try:
+    async with _as(application_server, listener):
         await application_server.register(listener.url)
         tell(event="registered", target_uri=listener.url)
         while True:
-            message = await arrived.get()
-            tell(
-                event="message",
-                originator=message.originator,
-                message_id=message.message_id,
-                payload=_text(message.payload),
-                application=message.application,
-            )
+            _tell_message(await arrived.get(), tell)
             count -= 1
             if count == 0:
                 break
-    finally:
-        await application_server.deregister()
-        await application_server.close()
-        await listener.stop()
+
+
+def _tell_message(message: Message | Received, tell: Callable[..., None]) -> None:
+    tell(
+        event="message",
+        originator=message.originator,
+        message_id=message.message_id,
+        payload=_text(message.payload),
+        application=message.application,
+    )
 
 
 def _text(payload: str | bytes | None) -> str | None:

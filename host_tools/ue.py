@@ -24,6 +24,6 @@ def client(ue_service_id: str, gateway: str, **options: Any) -> Client:
     host, port = host_and_port(gateway, "--gateway")
 
     def link(endpoint: Endpoint) -> UdpLink:
-        return UdpLink(endpoint, "::" if ":" in host else "0.0.0.0")  # noqa: S104 (a client's socket: any interface)
+        return UdpLink(endpoint, "::" if ":" in host else "0.0.0.0")
 
     return Client(ue_service_id, host, port, link=link, **options)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
+from starlette.applications import Starlette
 
 from host_tools.housekeeping import commit, housekeep
 from host_tools.link import UdpLink, now
+from host_tools.operations import routes
+from host_tools.server.rest.http_server import HttpServer
 from host_tools.settings import GatewaySettings, host_and_port
 from host_tools.store import SqliteStore
 
@@ -46,7 +49,7 @@ class GatewayProcess:
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)
         self.down = UdpLink(down, settings.host, settings.port, self._settle)
         server = host_and_port(settings.server)
-        self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)  # noqa: S104
+        self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)
         self.gateway = Gateway(
             settings.ue_service_id,
             down,
@@ -60,11 +63,18 @@ class GatewayProcess:
         self.gateway.on_event = self._on_event
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
+        self.http = self._http_server()
         self._registered = asyncio.Event()
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen, and register at the server."""
+        """Listen, and register at the server.
+
+        Raises:
+            OSError: an address can't be used, or another program listens there.
+        """
+        if self.http:
+            await self.http.start()
         self.down.start()
         self.up.start()
         self.gateway.start(now())
@@ -79,12 +89,15 @@ class GatewayProcess:
     def addresses(self) -> dict[str, str]:
         """Where it listens."""
         host, port = self.down.address
-        return {"coap": f"coap://{host}:{port}"}
+        addresses = {"coap": f"coap://{host}:{port}"}
+        return addresses | {"http": self.http.url} if self.http else addresses
 
     async def stop(self) -> None:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""
         if self._housekeeping:
             self._housekeeping.cancel()
+        if self.http:
+            await self.http.stop()
         answered = asyncio.Event()
         self.gateway.stop(lambda _now: answered.set(), now())
         self.up.flush()
@@ -110,6 +123,15 @@ class GatewayProcess:
         for name, resource in self.gateway.resources().items():
             counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
         return counts
+
+    def _http_server(self) -> HttpServer | None:
+        # The operator's page.
+        if self.settings.http_port is None:
+            return None
+        page = Starlette(
+            routes=routes("gateway", self.snapshot, lambda: self.gateway.registration.registered)
+        )
+        return HttpServer(page, self.settings.http_host, self.settings.http_port)
 
     def _settle(self) -> None:
         # Nothing leaves before it is durable; one commit serves the whole batch, whichever link it came from.

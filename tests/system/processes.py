@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -19,7 +20,7 @@ GATEWAY = "gateway@example.org"
 # CoAP's ACK_TIMEOUT in milliseconds: what is lost on loopback was lost with a process.
 ACK_TIMEOUT = 150
 # What is asserted is that something happens, not when: the bound only ends a test that hangs.
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 
 def free_ports(count, kind=socket.SOCK_STREAM):
@@ -58,8 +59,8 @@ class Program:
         self.lines = []
         self._arguments = [str(argument) for argument in arguments]
         self._environment = os.environ | (environment or {})
-        self._process = None
-        self._reading = None
+        self._process: Any = None
+        self._reading: Any = None
 
     async def start(self):
         """Start it; returns at once."""

@@ -1,5 +1,7 @@
 """Settings files: what is wrong is named with file, key, value and what is allowed."""
 
+from typing import Any
+
 import pytest
 
 from host_tools.settings import GatewaySettings, ServerSettings, SettingsError, host_and_port, load
@@ -15,7 +17,7 @@ def write(tmp_path):
     return write
 
 
-def refused(path, kind=ServerSettings):
+def refused(path, kind: Any = ServerSettings):
     with pytest.raises(SettingsError) as error:
         load(path, kind)
     text = str(error.value)

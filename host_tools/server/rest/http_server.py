@@ -13,6 +13,8 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
+from host_tools.link import naming
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -130,14 +132,16 @@ def _reserve(host: str, port: int) -> tuple[socket.socket, str, int]:
     # Granian takes an address, not a name, can't tell which port it got, and listens with SO_REUSEPORT: two servers
     # would share a port without knowing. A bind without that option finds out, and a second one, that never listens,
     # holds the port.
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
+    with naming(host, port):
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe, naming(host, port):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
     reservation = socket.socket(family, kind, protocol)
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        reservation.bind(address)
+        with naming(host, port):
+            reservation.bind(address)
     except OSError:
         reservation.close()
         raise

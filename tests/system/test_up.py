@@ -1,0 +1,338 @@
+"""The command line as a user meets it: `up`, `send`, `watch`, `gateway`, `server`, and every mistake."""
+
+import asyncio
+import json
+import signal
+import socket
+import stat
+
+import httpx2
+import pytest
+
+from tests.system.processes import ACK_TIMEOUT, until
+
+UE, OTHER, AS = "ue@example.org", "other@example.org", "as@example.org"
+
+
+class Lab:
+    """`msgin5g up`, and `send` and `watch` against it."""
+
+    def __init__(self, place, *options):
+        self._place = place
+        self.program = place.program("up", "--ack-timeout", ACK_TIMEOUT, *options)
+        self.told = {}
+
+    async def start(self):
+        await self.program.start()
+        self.told = await self.program.line()
+        return self
+
+    def as_ue(self, *arguments):
+        return self._place.program(*arguments, "--gateway", self.told["gateway"]["coap"])
+
+    def as_as(self, *arguments, token=None):
+        environment = {"MSGIN5G_TOKEN": token or self.told["server"]["as_token"]}
+        return self._place.program(
+            *arguments, "--server", self.told["server"]["rest"], environment=environment
+        )
+
+    def metric(self, name):
+        text = httpx2.get(self.told["server"]["rest"] + "/metrics", trust_env=False).text
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+@pytest.fixture
+async def lab(place):
+    return await Lab(place, "--dir", place.directory / "lab").start()
+
+
+def outcome(program):
+    """The only line that `send` prints."""
+    assert len(program.lines) == 1, program.errors()
+    return json.loads(program.lines[0])
+
+
+def mistake(program, status):
+    """What a user is told on standard error: one line."""
+    assert status == 2, (status, program.errors())
+    lines = program.errors().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("msgin5g: "), lines
+    return lines[0]
+
+
+async def watching(program):
+    """Start `watch`; returns when it is registered."""
+    await program.start()
+    assert (await program.line())["event"] == "registered"
+    return program
+
+
+# -- up
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_up_tells_where_everything_is_and_ends_when_told(place, number):
+    lab = await Lab(place).start()
+    assert sorted(lab.told) == ["dir", "gateway", "server"]
+    assert sorted(lab.told["server"]) == ["as_token", "coap", "rest"]
+    assert sorted(lab.told["gateway"]) == ["coap"]
+    assert lab.told["server"]["coap"].startswith("coap://127.0.0.1:")
+    assert httpx2.get(lab.told["server"]["rest"] + "/healthz", trust_env=False).text == "ok\n"
+    assert await lab.program.end(number) == 0
+    assert len(lab.program.lines) == 1
+    assert "NOT PROTECTED" in lab.program.errors()
+
+
+async def test_files_are_readable_by_their_owner_only_and_the_token_is_in_no_log(lab, place):
+    send = lab.as_as("send", "x", "--as", AS, "--to-ue", UE, "--no-report", "--log", "debug")
+    assert await send.run() == 0
+    files = list((place.directory / "lab").iterdir())
+    assert {"as_token", "gateway.sqlite", "server.sqlite"} <= {file.name for file in files}
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert await lab.program.end() == 0
+    token = lab.told["server"]["as_token"]
+    assert (place.directory / "lab" / "as_token").read_text().strip() == token
+    for log in place.directory.glob("*.log"):
+        assert token not in log.read_text()
+
+
+async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
+    ports = [socket.socket() for _ in range(3)]
+    for one in ports:
+        one.bind(("127.0.0.1", 0))
+    numbers = [one.getsockname()[1] for one in ports]
+    for one in ports:
+        one.close()
+    options = ["--dir", place.directory / "lab"]
+    for name, number in zip(("--server-port", "--rest-port", "--gateway-port"), numbers, strict=True):
+        options += [name, number]
+    lab = await Lab(place, *options).start()
+    watch = await watching(lab.as_as("watch", "--as", AS))
+    await watch.kill()
+    # It stays registered, and what is sent to it stays stored.
+    send = lab.as_ue("send", "for later", "--as", UE, "--to-as", AS, "--no-report")
+    assert await send.run() == 0
+    assert await lab.program.end() == 0
+    told = lab.told
+    lab = await Lab(place, *options).start()
+    assert lab.told == told
+    assert lab.metric("msgin5g_server_application_servers") == 1
+    watch = await watching(lab.as_as("watch", "--as", AS, "--count", "1"))
+    assert (await watch.line(1))["payload"] == "for later"
+    assert await watch.ended() == 0
+
+
+WRONG_FLAGS = [
+    (["up", "--security", "dtls"], "'none'"),
+    (["up", "--server-port", "65536"], "--server-port"),
+    (["up", "--ack-timeout", "0"], "--ack-timeout"),
+    (["up", "--log", "loud"], "--log"),
+    (["send", "x", "--as", UE], "--gateway"),
+    (
+        ["send", "x", "--as", UE, "--gateway", "127.0.0.1:1", "--server", "http://127.0.0.1:1"],
+        "--gateway",
+    ),
+    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:1"], "--to-ue"),
+    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:1", "--to-ue", "a", "--to-as", "b"], "--to-as"),
+    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:x", "--to-ue", "a"], "127.0.0.1:x"),
+    (
+        ["send", "x", "--as", UE, "--gateway", "no-such-host.invalid", "--to-ue", "a"],
+        "no-such-host.invalid",
+    ),
+    (["send", "x", "--as", AS, "--server", "http://127.0.0.1:1", "--to-ue", "a"], "MSGIN5G_TOKEN"),
+    (["send", "x", "--as", AS, "--server", "127.0.0.1:1", "--token", "t", "--to-ue", "a"], "--server"),
+    (
+        ["send", "x", "--as", AS, "--server", "http://127.0.0.1:1", "--token", "t", "--to-as", "a"],
+        "--to-ue",
+    ),
+    (["watch", "--as", AS], "--gateway"),
+    (
+        ["watch", "--as", AS, "--server", "http://127.0.0.1:1", "--token", "t", "--listen", "x:y"],
+        "--listen",
+    ),
+    (["send", "x", "--as", "", "--gateway", "127.0.0.1:1", "--to-ue", "a"], "--as"),
+    (["send", "x", "--as", "u" * 256, "--gateway", "127.0.0.1:1", "--to-ue", "a"], "--as"),
+]
+
+
+async def test_a_wrong_flag_is_named(place):
+    environment = {"MSGIN5G_TOKEN": "", "TERM": "dumb", "COLUMNS": "400"}
+    programs = [place.program(*arguments, environment=environment) for arguments, _ in WRONG_FLAGS]
+    statuses = await asyncio.gather(*(program.run() for program in programs))
+    for (arguments, told), program, status in zip(WRONG_FLAGS, programs, statuses, strict=True):
+        assert status == 2, arguments
+        assert told in program.errors() and "Traceback" not in program.errors(), arguments
+
+
+# -- send and watch
+
+
+async def test_from_ue_to_as(lab):
+    watch = await watching(lab.as_as("watch", "--as", AS, "--count", "1"))
+    send = lab.as_ue("send", "23.5 °C", "--as", UE, "--to-as", AS)
+    assert await send.run() == 0
+    told = outcome(send)
+    assert (told["ok"], told["state"]) == (True, "delivered")
+    message = await watch.line(1)
+    assert message["payload"] == "23.5 °C" and message["originator"] == UE
+    assert message["message_id"] == told["message_id"]
+    assert await watch.ended() == 0
+
+
+async def test_from_as_to_ue(lab):
+    watch = await watching(lab.as_ue("watch", "--as", UE, "--count", "1"))
+    send = lab.as_as("send", "on", "--as", AS, "--to-ue", UE)
+    assert await send.run() == 0
+    assert outcome(send)["ok"] is True
+    message = await watch.line(1)
+    assert message["payload"] == "on" and message["originator"] == AS
+    assert await watch.ended() == 0
+
+
+async def test_from_ue_to_ue(lab):
+    watch = await watching(lab.as_ue("watch", "--as", UE, "--count", "1"))
+    send = lab.as_ue("send", "-", "--as", OTHER, "--to-ue", UE)
+    assert await send.run("from standard input") == 0
+    assert outcome(send)["state"] == "delivered"
+    assert (await watch.line(1))["payload"] == "from standard input"
+    assert await watch.ended() == 0
+
+
+async def test_watch_ends_when_told_and_de_registers(lab):
+    watch = await watching(lab.as_ue("watch", "--as", UE))
+    assert lab.metric("msgin5g_server_ues") == 2
+    assert await watch.end(signal.SIGINT) in {0, 130}
+    assert "Traceback" not in watch.errors()
+    await until(lambda: lab.metric("msgin5g_server_ues") == 1, "de-registered")
+    watch = await watching(lab.as_as("watch", "--as", AS))
+    assert await watch.end(signal.SIGTERM) in {0, 130}
+    assert "Traceback" not in watch.errors()
+    await until(lambda: lab.metric("msgin5g_server_application_servers") == 0, "de-registered")
+
+
+async def test_for_a_recipient_that_nobody_knows_a_message_is_stored_and_no_report_comes(lab):
+    send = lab.as_ue("send", "x", "--as", UE, "--to-ue", "nobody@example.org", "--wait", "1.5")
+    assert await send.run() == 1
+    told = outcome(send)
+    assert not told["ok"] and told["state"] == "accepted" and "1.5 s" in told["error"]
+    send = lab.as_as("send", "x", "--as", AS, "--to-ue", "nobody@example.org", "--wait", "1.5")
+    assert await send.run() == 1
+    told = outcome(send)
+    assert not told["ok"] and told["status"] == "DELY_STORED" and "1.5 s" in told["error"]
+    send = lab.as_ue("send", "x", "--as", UE, "--to-as", "nobody@example.org", "--no-report")
+    assert await send.run() == 0
+    assert outcome(send)["state"] == "accepted"
+
+
+async def test_a_payload_that_is_too_long_is_refused(lab):
+    send = lab.as_ue("send", "-", "--as", UE, "--to-as", AS)
+    assert await send.run("x" * 70000) == 1
+    told = outcome(send)
+    assert told["ok"] is False and told["state"] == "failed" and told["cause"] == "4.13"
+    send = lab.as_ue("send", "-", "--as", UE, "--to-as", AS, "--no-report")
+    assert await send.run("x" * 60000) == 0
+
+
+async def test_no_gateway_there(place):
+    send = place.program("send", "x", "--as", UE, "--gateway", "127.0.0.1:9", "--to-as", AS, "--wait", "0.5")
+    assert await send.run() == 1
+    told = outcome(send)
+    assert told["ok"] is False and "0.5 s" in told["error"] and "127.0.0.1:9" in told["error"]
+    assert "Traceback" not in send.errors()
+
+
+async def test_no_server_there(place):
+    send = place.program(
+        *("send", "x", "--as", AS, "--server", "http://127.0.0.1:9", "--to-ue", UE, "--wait", "0.5"),
+        environment={"MSGIN5G_TOKEN": "t"},
+    )
+    assert await send.run() == 1
+    told = outcome(send)
+    assert told["ok"] is False and "127.0.0.1:9" in told["error"]
+    assert "Traceback" not in send.errors()
+
+
+async def test_a_wrong_token_is_refused(lab):
+    send = lab.as_as("send", "x", "--as", AS, "--to-ue", UE, token="wrong")
+    assert await send.run() == 1
+    assert outcome(send)["error"].startswith("401")
+    watch = lab.as_as("watch", "--as", AS, token="wrong")
+    assert "401" in mistake(watch, await watch.run())
+
+
+async def test_a_name_that_somebody_else_holds_is_refused(lab):
+    await watching(lab.as_ue("watch", "--as", UE))
+    send = lab.as_ue("send", "x", "--as", UE, "--to-as", AS)
+    assert await send.run() == 1
+    assert "UE_SERVICE_ID_NOT_OWNED" in outcome(send)["error"]
+    watch = lab.as_ue("watch", "--as", UE)
+    assert "UE_SERVICE_ID_NOT_OWNED" in mistake(watch, await watch.run())
+
+
+# -- gateway and server
+
+
+BAD_SETTINGS = [
+    ("server", "prot = 1", ["prot", "unknown"]),
+    ("server", 'port = "x"', ["port", "'x'", "int"]),
+    ("server", "port = 70000", ["port", "70000", "65535"]),
+    ("server", "[[credentials]]\nservice_id = 'a'\ntoken_file = 'none'", ["none"]),
+    ("server", "[[credentials]]\nservice_id = 'a'", ["token"]),
+    ("server", "database = 'none/x.sqlite'", ["none/x.sqlite"]),
+    ("server", "host = '192.0.2.1'", ["192.0.2.1"]),
+    ("server", "tls_certificate = 'x'", ["both a certificate and a key"]),
+    ("gateway", "", ["ue_service_id"]),
+    ("gateway", "ue_service_id = 'g'\nserver = 'a:b'\nport = 0", ["server", "a:b", "host:port"]),
+    (
+        "gateway",
+        "ue_service_id = 'g'\nserver = 'no-such-host.invalid'\nport = 0",
+        ["no-such-host.invalid"],
+    ),
+    ("gateway", None, ["No such file"]),
+]
+
+
+async def test_bad_settings_are_told_in_one_line(place):
+    programs = []
+    for number, (kind, text, _) in enumerate(BAD_SETTINGS):
+        path = place.directory / f"x{number}.toml"
+        if text is not None:
+            path.write_text("port = 0\n" * ("port" not in text) + "http_port = 0\n" + text)
+        programs.append(place.program(kind, path))
+    statuses = await asyncio.gather(*(program.run() for program in programs))
+    for number, ((_, _, told), program, status) in enumerate(
+        zip(BAD_SETTINGS, programs, statuses, strict=True)
+    ):
+        line = mistake(program, status)
+        assert f"x{number}.toml" in line and program.lines == []
+        for word in told:
+            assert word in line
+
+
+async def test_a_port_that_is_taken_is_named(place):
+    gateway, server = await place.gateway_and_server()
+    for daemon, port in (
+        (gateway, gateway.port),
+        (gateway, gateway.http_port),
+        (server, server.port),
+        (server, server.http_port),
+    ):
+        text = daemon.file.read_text().replace(".sqlite", "-2.sqlite")
+        for own in (daemon.port, daemon.http_port):
+            if own != port:
+                text = text.replace(f"port = {own}\n", "port = 0\n")
+        path = place.directory / "second.toml"
+        path.write_text(text)
+        program = place.program(daemon.file.stem, path)
+        line = mistake(program, await program.run())
+        assert f"127.0.0.1:{port}" in line and "in use" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_gateway_and_server_end_when_told(place, number):
+    gateway, server = await place.gateway_and_server()
+    assert httpx2.get(server.url + "/healthz", trust_env=False).status_code == 200
+    await until(lambda: httpx2.get(gateway.url + "/healthz", trust_env=False).status_code == 200, "healthy")
+    assert await gateway.end(number) == 0
+    assert await server.end(number) == 0
