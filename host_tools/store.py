@@ -59,6 +59,8 @@ CREATE TABLE IF NOT EXISTS application_servers (
 
 # An identity is remembered at least this long after the message was stored, in seconds, unless there are too many.
 REMEMBERED = wire.LONGEST_EXPIRATION
+# The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
+_CHECKPOINT = "wal_autocheckpoint=8000"
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 1000
 
@@ -86,7 +88,7 @@ class SqliteStore:
         self._most_messages = most_messages
         self._most_known = most_known
         self._database = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000", _CHECKPOINT):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_SCHEMA)
         self._execute = self._database.execute

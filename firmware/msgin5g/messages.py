@@ -10,6 +10,8 @@ from . import rfc3339, wire
 
 # Longer identifiers are nobody's: a UE Service ID or a Message ID is a few dozen characters.
 _LONGEST_ID = 255
+# CPython's quick answer for nearly every identifier; MicroPython has none.
+_is_printable = getattr(str, "isprintable", None)
 
 
 class BadMessage(ValueError):
@@ -90,7 +92,16 @@ def to_members(elements, column=wire.STAGE_2):
 
 
 def encode(elements):
-    return json.dumps(to_members(elements), separators=(",", ":")).encode()
+    return _dumps(to_members(elements)).encode()
+
+
+if hasattr(json, "JSONEncoder"):
+    # CPython makes one for every dumps() with separators of its own.
+    _dumps = json.JSONEncoder(separators=(",", ":")).encode
+else:
+
+    def _dumps(members):
+        return json.dumps(members, separators=(",", ":"))
 
 
 # What a list of a kind is a list of.
@@ -181,7 +192,11 @@ def _drop_unusable(elements):
 
 
 def _usable(text):
-    if len(text) > _LONGEST_ID or min(text) < " ":
+    if len(text) > _LONGEST_ID:
+        return False
+    if _is_printable and _is_printable(text):
+        return True
+    if min(text) < " ":
         return False
     if ord(max(text)) < 0xD800:
         return True
