@@ -16,8 +16,12 @@ NAMES = ("codec", "accepts", "latency", "octets", "heap", "smallest_heap")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition(":")[2].strip())
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which, all when not given: {', '.join(NAMES)}")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure, print tables, write docs/measurements.md."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which, all when not given: {', '.join(NAMES)}"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="as little as shows that it works: figures are not kept"
     )

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from msgin5g.coap import numbers as coap
 
@@ -39,12 +39,12 @@ def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
     seconds, warm_up = (0.2, 0.1) if quick else (2.0, 0.5)
     found: dict[str, list[load.Load]] = {name: [] for name in _contestants()}
     for turn in range(1 if quick else _ROUNDS):
-        for name in found:
+        for name, loads in found.items():
             tell(f"round {turn + 1}: {name}")
             start, options = _contestants()[name]
             with start() as port:
                 datagrams = load.corpus(SOURCES, _PAYLOAD, **options)
-                found[name].append(load.run(port, datagrams, warm_up, seconds, cores()[1]))
+                loads.append(load.run(port, datagrams, warm_up, seconds, cores()[1]))
     rates = {name: median(one.rate for one in loads) for name, loads in found.items()}
     return [_row(name, loads, rates) for name, loads in found.items()]
 
@@ -80,16 +80,16 @@ def _contestants() -> dict:
 def _msgin5g() -> Iterator[int]:
     folder = Path(tempfile.mkdtemp(prefix="accepts-", dir=BUILD))
     try:
-        with _server([sys.executable, "-m", "bench.serve_msgin5g", str(folder)]) as process:
-            yield int(process.stdout.readline())
+        with _server([sys.executable, "-m", "bench.serve_msgin5g", str(folder)]) as told:
+            yield int(told.readline())
     finally:
         shutil.rmtree(folder)
 
 
 @contextmanager
 def _aiocoap() -> Iterator[int]:
-    with _server([sys.executable, "-m", "bench.serve_aiocoap"]) as process:
-        yield int(process.stdout.readline())
+    with _server([sys.executable, "-m", "bench.serve_aiocoap"]) as told:
+        yield int(told.readline())
 
 
 @contextmanager
@@ -102,11 +102,12 @@ def _libcoap() -> Iterator[int]:
 
 
 @contextmanager
-def _server(command: list[str]) -> Iterator[subprocess.Popen]:
+def _server(command: list[str]) -> Iterator[IO[str]]:
     with on_core(cores()[0]):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
     try:
-        yield process
+        yield process.stdout
     finally:
         process.kill()
         process.wait()

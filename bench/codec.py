@@ -59,7 +59,9 @@ def _aiocoap(times: int) -> dict[str, float]:
     body = b'{"temperature": 23.5, "humidity": 41, "battery": 3.71, "counter": 12345, "location": "greenhouse-7"}'
 
     def encode() -> bytes:
-        message = aiocoap.Message(code=aiocoap.POST, payload=body, _mtype=aiocoap.CON, _mid=0x1234, _token=b"\1\2\3\4")
+        message = aiocoap.Message(
+            code=aiocoap.POST, payload=body, _mtype=aiocoap.CON, _mid=0x1234, _token=b"\1\2\3\4"
+        )
         message.opt.uri_path = ("msgin5g",)
         message.opt.content_format = 50
         return message.encode()

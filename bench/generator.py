@@ -4,8 +4,8 @@ The corpus holds two datagrams for each source, each behind its length (two octe
 message that is then sent again and again. Both have a token of four octets. In each message sent, Message ID of CoAP,
 token, and the first 16 hex digits of the Message ID of MSGin5G (found by its placeholder) are new.
 
-Every source is a socket of its own and has one message under way, as a constrained client has (NSTART = 1). A Message ID
-of CoAP must not come back within EXCHANGE_LIFETIME: a source stops before that. Prints one JSON object.
+Every source is a socket of its own and has one message under way, as a constrained client has (NSTART = 1). A Message
+ID of CoAP must not come back within EXCHANGE_LIFETIME: a source stops before that. Prints one JSON object.
 """
 
 from __future__ import annotations

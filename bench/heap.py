@@ -49,7 +49,7 @@ _MODULES = [
 _HEAP = "512K"
 
 
-def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
+def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
     board = micropython.constrained()
     if board is None:
         return []

@@ -49,7 +49,7 @@ class Relay(asyncio.DatagramProtocol):
             self._transport.sendto(data, self._gateway)
 
 
-def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
+def measure(_quick: bool, _tell: Callable[[str], None]) -> list[dict]:
     interpreter = micropython.constrained()
     if interpreter is None:
         return []

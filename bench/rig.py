@@ -36,7 +36,9 @@ class Rig:
         server = addresses["server"]
         self.gateway = host_and_port(addresses["gateway"]["coap"])
         self.messages: list[Message] = []
-        self.application_server = ApplicationServer(AS, server["rest"], server["as_token"], self.messages.append)
+        self.application_server = ApplicationServer(
+            AS, server["rest"], server["as_token"], self.messages.append
+        )
 
 
 @asynccontextmanager
@@ -85,7 +87,8 @@ async def send(sender: Board, payload: str) -> Event:
     begin = len(sender.events)
     sender.tell("send", payload=payload, **{"as": AS})
     told = await sender.wait(
-        lambda event: event["event"] == "state" and event["state"] in ("delivered", "failed", "expired"), since=begin
+        lambda event: event["event"] == "state" and event["state"] in ("delivered", "failed", "expired"),
+        since=begin,
     )
     if told["state"] != "delivered":
         raise RuntimeError(f"a message was not delivered: {told}")

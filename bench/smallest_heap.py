@@ -19,7 +19,7 @@ NOTES = """\
 The smallest heap, found by halving between bounds, on which a simulated board (MicroPython whose objects have the size
 that they have on a 32-bit board) registers, sends 20 messages of 100 octets with their reports, and receives 20. The
 application (host_tools/simulator/board.py, which parses commands and prints events as JSON) is included in the heap.
-Compiled: it and the firmware are .mpy. As source: both are compiled on the interpreter, which takes more than to run."""
+Compiled: it and the firmware are .mpy. As source: both are compiled on the board, which leaves the heap in pieces."""
 
 _STEP = 2
 _SMALLEST, _LARGEST = 32, 256

@@ -1,5 +1,6 @@
 # What bench/codec.py runs on each interpreter, CPython among them: microseconds and octets of garbage for one message.
 # Prints one JSON object. Argument: how often.
+# pyright: reportAttributeAccessIssue=false
 
 import gc
 import json
