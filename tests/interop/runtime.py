@@ -1,0 +1,51 @@
+# What the two scripts need that differs between CPython and MicroPython: the link, randomness, output, and bodies.
+
+import asyncio
+import json
+import random
+import sys
+from binascii import crc32
+
+from msgin5g.coap.endpoint import Endpoint, Parameters
+
+
+def endpoint(ack_timeout):
+    return Endpoint(
+        Parameters(
+            ack_timeout=ack_timeout,
+            max_retransmit=7,
+            separate_after=200,
+            most_recent=64,
+            most_recent_octets=16000,
+        ),
+        random.getrandbits,
+    )
+
+
+def link(coap_endpoint, port=None):
+    if sys.implementation.name == "micropython":
+        from msgin5g.link.udp import UdpLink
+
+        return UdpLink(coap_endpoint, local_port=port)
+    from host_tools.link import UdpLink
+
+    return UdpLink(coap_endpoint, "127.0.0.1", port or 0)
+
+
+def tell(**record):
+    # One line of JSON for whoever has started this.
+    sys.stdout.write(json.dumps(record) + "\n")
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()
+
+
+def body(size):
+    return bytes([(at * 7 + (at >> 8)) & 0xFF for at in range(size)])
+
+
+def seal(octets):
+    return crc32(octets) & 0xFFFFFFFF
+
+
+async def pause(milliseconds):
+    await asyncio.sleep(milliseconds / 1000)
