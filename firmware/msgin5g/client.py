@@ -123,9 +123,9 @@ class Client:
         parameters=None,
         store=None,
         profile=None,
-        most_inbox=8,
-        most_sent=32,
-        most_known=64,
+        most_inbox=4,
+        most_sent=16,
+        most_known=32,
     ):
         # link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
         self.ue_service_id = ue_service_id
@@ -147,6 +147,7 @@ class Client:
             {wire.MSG: self._on_message, wire.IMDN: self._on_report, wire.MSGRESP: self._on_response},
         )
         self._address = self._link.resolve(gateway, port)
+        self._link.connect(self._address)
         self._registration = Registration(
             self._coap,
             self._address,

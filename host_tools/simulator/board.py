@@ -4,8 +4,12 @@
 #     {"do": "register"}  {"do": "deregister"}  {"do": "memory"}  {"do": "quit"}
 #     {"do": "send", "ue" or "as": recipient, "payload": text, "tag": any}
 
-import asyncio
 import gc
+
+# Collected often, what is loaded first lies close together, and the heap that is left stays in one piece.
+gc.threshold(4096)
+
+import asyncio
 import json
 import sys
 import time
@@ -29,7 +33,8 @@ class Board:
         self.tags = {}
 
     async def run(self):
-        tell("ready", free=gc.mem_free())
+        gc.collect()
+        tell("ready", free=gc.mem_free(), interpreter=about())
         receiving = asyncio.create_task(self.receive())
         stdin = asyncio.StreamReader(sys.stdin)
         while True:
@@ -89,6 +94,11 @@ class Board:
     def on_state(self, sent):
         took = time.ticks_diff(sent.until, sent.since)
         tell("state", id=sent.message_id, state=sent.state, cause=sent.cause, ms=took)
+
+
+def about():
+    word = "32-bit" if sys.maxsize == 0x7FFFFFFF else "64-bit"
+    return "MicroPython %d.%d %s" % (sys.implementation.version[0], sys.implementation.version[1], word)
 
 
 def main():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BOARD = Path(__file__).with_name("board.py")
+_HERE = Path(__file__).parent
 Event = dict[str, Any]
 
 
@@ -27,7 +27,7 @@ class Board:
         ue_service_id: of its MSGin5G Client.
         gateway: (host, port) of its gateway.
         micropython: the interpreter.
-        library: folder with the ``msgin5g`` package, compiled or not.
+        library: folder with the ``msgin5g`` package, compiled (``build/mpy``) or not.
         heap: bytes of heap with a suffix, as ``-X heapsize=`` takes it; None for the interpreter's default.
         ack_timeout: CoAP's ACK_TIMEOUT in milliseconds.
         on_event: called with every event.
@@ -48,9 +48,10 @@ class Board:
         self._arguments = [str(micropython)]
         if heap:
             self._arguments += ["-X", f"heapsize={heap}"]
-        self._arguments += [str(_BOARD), ue_service_id, gateway[0], str(gateway[1]), str(ack_timeout)]
-        self._library = library
-        self._on_event = on_event
+        self._arguments += ["-m", "board", ue_service_id, gateway[0], str(gateway[1]), str(ack_timeout)]
+        # board.py itself, unless the library has it compiled.
+        self._path = f"{library}:{_HERE}:.frozen"
+        self.on_event = on_event
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._complaints: deque[str] = deque(maxlen=20)
@@ -63,7 +64,7 @@ class Board:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "MICROPYPATH": f"{self._library}:.frozen"},
+            env={**os.environ, "MICROPYPATH": self._path},
         )
         begin = len(self.events)
         self._readers = [asyncio.create_task(self._read(self._process))]
@@ -113,6 +114,12 @@ class Board:
         self.tell("deregister")
         await self.wait(lambda event: event["event"] == "deregistered", since=begin)
 
+    async def memory(self) -> Event:
+        """Octets of heap, ``free`` and ``used``, after a collection."""
+        begin = len(self.events)
+        self.tell("memory")
+        return await self.wait(lambda event: event["event"] == "memory", since=begin)
+
     async def stop(self) -> None:
         """End the process, if need be by force."""
         if self._process is None:
@@ -142,7 +149,7 @@ class Board:
                 self._complaints.append(line.decode(errors="replace").rstrip())
                 continue
             self.events.append(event)
-            if self._on_event:
-                self._on_event(event)
+            if self.on_event:
+                self.on_event(event)
             self._changed.set()
         self._changed.set()

@@ -1,8 +1,6 @@
 # The MSGin5G Client against a server that accepts everything: registration, sending, receiving, reports, loss.
 
 import msgin5g.client
-import asyncio
-
 from msgin5g import messages, wire
 from msgin5g.client import Client, RegistrationRefused, Sent
 from msgin5g.store import Full
@@ -161,30 +159,6 @@ async def test_receives_once_and_reports_when_the_application_takes_it():
     assert messages.recipient(report) == (wire.AS, AS)
     assert client.counters["duplicates"] == 1
     assert client._inbox == []
-
-
-async def test_a_report_waits_for_room_in_the_store():
-    world, server, client = setup(store=MemoryStore(most_items=2))
-    await world.run(client.register())
-    endpoint = world.leave("server")
-    server.post("ue", incoming("on"))
-    world.join("server", endpoint)
-    world.settle()
-    world.leave("server")
-    for number in range(2):
-        await client.send(str(number), application_server=AS, report=False)
-    receiving = asyncio.create_task(client.receive())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not receiving.done()
-    # Whoever gives up waiting leaves the message for the next.
-    receiving.cancel()
-    await asyncio.sleep(0)
-    world.join("server", endpoint)
-    message = await world.run(client.receive())
-    assert message.payload == "on"
-    await world.run(client.settled())
-    assert [m[wire.MESSAGE_TYPE] for m in server.received] == [wire.MSG, wire.MSG, wire.IMDN]
 
 
 async def test_octets_that_are_not_text_survive():

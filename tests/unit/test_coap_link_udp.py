@@ -89,6 +89,27 @@ async def test_connected():
     await close(a, b, stranger)
 
 
+async def test_datagrams_that_wait_are_read_one_by_one():
+    b, port = listening(nstart=8)
+    a = Node(nstart=8)
+    address = a.link.resolve("127.0.0.1", port)
+    a.link.connect(address)
+    await a.ask(address)
+    # b sends three while a is not looking.
+    options = [(n.URI_PATH, "x")]
+    payloads = []
+    for size in (10, 200, 500):
+        peer = list(b.endpoint._peers.values())[0].address
+        b.client.request(
+            peer, n.POST, options, body(size), lambda response, now: payloads.append(response.payload), b.link.now()
+        )
+    b.link.flush()
+    await asyncio.sleep_ms(50)
+    assert payloads == [body(10), body(200), body(500)]
+    assert a.endpoint.counters["received"] == 4
+    await close(a, b)
+
+
 async def test_timers_fire():
     a = Node(ack_timeout=20, max_retransmit=1)
     address = a.link.resolve("127.0.0.1", 9)

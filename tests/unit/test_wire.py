@@ -1,6 +1,6 @@
 # The wire table: names in every spelling, both columns, and what must not be found.
 
-from msgin5g import wire
+from msgin5g import wire, wire_rare
 from msgin5g.coap import numbers as coap
 
 # Every element by number, from the table itself.
@@ -11,7 +11,7 @@ NUMBERS = [int(line.split(" ")[0]) for line in LINES]
 def constants():
     # The module's element constants by number.
     found = {}
-    for word in dir(wire):
+    for word in dir(wire) + dir(wire_rare):
         value = getattr(wire, word)
         if word.upper() == word and isinstance(value, int) and not isinstance(value, bool):
             found.setdefault(value, []).append(word)

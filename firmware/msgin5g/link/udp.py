@@ -29,7 +29,6 @@ class UdpLink:
         self.on_error = sys.print_exception
         self._most_octets = most_octets
         self._peer = None
-        self._buffer = None
         self._armed = asyncio.Event()
         self._tasks = ()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -42,11 +41,8 @@ class UdpLink:
         return _hashable(socket.getaddrinfo(host, port)[0][-1])
 
     def connect(self, address):
-        # Nobody else is spoken to from here on. One buffer then serves all datagrams, where recvfrom() takes a
-        # new one for each: on a small heap that is the memory that a board runs out of first.
+        # Nobody else is spoken to from here on: the socket drops what comes from others.
         self._peer = address
-        # One octet more than is taken shows that there was more.
-        self._buffer = bytearray(self._most_octets + 1)
         self._socket.connect(address)
 
     def now(self):
@@ -93,23 +89,22 @@ class UdpLink:
     def _drain(self):
         for _ in range(_MOST_AT_ONCE):
             try:
-                size, data, address = self._read()
+                data, address = self._read()
             except OSError:
                 # Nothing more to read, or an ICMP error that says what the timeout will say as well.
                 return
-            if size is None:
-                return
-            if size > self._most_octets:
+            if len(data) > self._most_octets:
                 self.oversized += 1
             else:
-                self.endpoint.receive(data, size, address, self.now())
+                self.endpoint.receive(data, len(data), address, self.now())
 
     def _read(self):
-        # (octets, buffer, address); octets None when there is nothing to read.
+        # One datagram and where it is from. readinto() would not do: it fills its buffer from several. One octet more
+        # than is taken shows that there was more.
         if self._peer is not None:
-            return self._socket.readinto(self._buffer), self._buffer, self._peer
+            return self._socket.recv(self._most_octets + 1), self._peer
         data, address = self._socket.recvfrom(self._most_octets + 1)
-        return len(data), data, _hashable(address)
+        return data, _hashable(address)
 
     async def _watch(self):
         while True:

@@ -5,7 +5,7 @@ from . import Full
 
 
 class MemoryStore:
-    def __init__(self, most_items=16, most_known=64):
+    def __init__(self, most_items=8, most_known=8):
         self._most_items = most_items
         self._most_known = most_known
         self._items = []

@@ -118,6 +118,9 @@ class FakeLink:
     def resolve(self, host, port):
         return host
 
+    def connect(self, address):
+        pass
+
     def now(self):
         return self._world.now
 
