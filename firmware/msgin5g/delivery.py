@@ -23,6 +23,10 @@ _LONGEST_PAUSE = 60000
 
 class Item:
     # A stored message on its way to one hop. body is what goes on the wire; key is the store's.
+
+    # Whoever sends it has asked for another attempt at once.
+    again = False
+
     def __init__(self, key, hop, originator, kind, message_id, body, expires=None, report=False):
         self.key = key
         self.hop = hop

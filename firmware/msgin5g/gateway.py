@@ -8,12 +8,14 @@
 
 from . import messages, ticks, wire
 from .coap import numbers as coap
-from .coap.client import Client as CoapClient, Response
-from .coap.endpoint import TIMEOUT, Full as EndpointFull
+from .coap.client import Client as CoapClient
+from .coap.client import Response
+from .coap.endpoint import TIMEOUT
+from .coap.endpoint import Full as EndpointFull
 from .coap.server import Server as CoapServer
-from .delivery import DONE, LATER, Delivery
+from .delivery import AGAIN, DONE, LATER, Delivery
 from .registration import Registration
-from .registry import Registered, Registry
+from .registry import LONGEST_REQUEST, Registered, Registry
 from .resource import (
     ACCEPTED,
     NOT_NOW,
@@ -22,7 +24,6 @@ from .resource import (
     failure_cause,
     meaning,
     request_options,
-    told,
 )
 from .store import Full as StoreFull
 
@@ -147,6 +148,8 @@ class Gateway:
 
         if ue_service_id == self.ue_service_id:
             self._refuse_registration(request, elements, wire.REFUSED, wire.UE_SERVICE_ID_NOT_OWNED, now)
+        elif len(request.payload) > LONGEST_REQUEST:
+            self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
         else:
             self.registry.claim(ue_service_id, address, decided, now)
 
@@ -159,7 +162,16 @@ class Gateway:
 
     def _register_at_server(self, request, elements, now):
         ue_service_id = elements[wire.UE_SERVICE_ID]
-        under_way = ue_service_id in self._registering
+        if not self.registration.registered:
+            # A server that does not know this gateway yet would take the client for one of its own.
+            self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.RECIPIENT_NOT_REACHABLE, now)
+            return
+        under_way = self._registering.get(ue_service_id)
+        if under_way:
+            # One of the two has been given up by its sender, or is somebody else's.
+            self._clients.refuse(
+                under_way, wire.UNAVAILABLE, elements, wire.RECIPIENT_NOT_REACHABLE, now, max_age=5
+            )
         self._registering[ue_service_id] = request
 
         def on_response(response, now):
@@ -179,6 +191,10 @@ class Gateway:
 
     def _registered(self, request, elements, now):
         ue_service_id = elements[wire.UE_SERVICE_ID]
+        before = self.registry.get(ue_service_id)
+        if before and before.address != request.peer.address:
+            # What is under way to where it was need not be waited for.
+            self._downlink.forget(ue_service_id)
         self.registry.save(Registered(ue_service_id, request.peer.address, None, request.payload))
         self._clients.answer(
             request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue_service_id)
@@ -222,7 +238,12 @@ class Gateway:
     # -- from clients to the server
 
     def _on_client_message(self, request, elements, now):
-        ue_service_id = messages.originator(elements)[1]
+        kind, ue_service_id = messages.originator(elements)
+        if kind != wire.UE:
+            # An Application Server does not speak through a gateway.
+            self.counters["not_registered"] += 1
+            self._clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            return
         if not self._owns(request, elements, ue_service_id, now):
             return
         if self._queue_up(elements, ue_service_id, request.payload, now):
@@ -272,16 +293,14 @@ class Gateway:
             return None
         stated = messages.expiration(elements)
         if stated is not None:
-            return stated
+            return min(stated, int(wall) + wire.LONGEST_EXPIRATION)
         # Not to be stored for later is still to be given a chance.
         held = elements.get(wire.STORE_AND_FORWARD_FLAG, True)
         return int(wall) + (wire.DEFAULT_EXPIRATION if held else wire.REPORT_WAIT)
 
     def _post_up(self, body, on_response, now):
         try:
-            self._up_coap.request(
-                self._server_address, coap.POST, request_options(), body, on_response, now
-            )
+            self._up_coap.request(self._server_address, coap.POST, request_options(), body, on_response, now)
         except EndpointFull:
             on_response(_NO_RESPONSE, now)
 
@@ -289,39 +308,53 @@ class Gateway:
         def on_response(response, now):
             outcome = meaning(response)
             if outcome == ACCEPTED:
+                done(DONE, now)
                 if response.payload and item.kind == wire.MSG:
                     self._tell_client(item, response.payload, now)
-                done(DONE, now)
+                elif item.kind == wire.DEREG and self.registry.get(item.originator):
+                    # It has registered again before the server heard that it had gone.
+                    self._register_again_at_server(item.originator, _ignore, now)
             elif outcome == NOT_REGISTERED and item.kind in (wire.MSG, wire.IMDN):
-                done(LATER, now)
-                self._register_client_again(item.originator, now)
+                self._not_registered(item, done, now)
             elif outcome == NOT_NOW:
                 done(LATER, now)
-                if response.code is None:
+                if response.code is None and response is not _NO_RESPONSE:
                     self.registration.renew(now)
             else:
-                self.counters["refused_by_server"] += 1
-                self._refused_by_server(item, failure_cause(response), now)
-                done(DONE, now)
+                self._refused_by_server(item, failure_cause(response), done, now)
 
         self._post_up(item.body, on_response, now)
 
-    def _register_client_again(self, ue_service_id, now):
-        # The server has forgotten the client, or this gateway, or both.
-        entry = self.registry.get(ue_service_id)
-        body = entry.body if entry else messages.encode(messages.registration(ue_service_id))
+    def _not_registered(self, item, done, now):
+        # The server has forgotten the client, or this gateway, or both. The item waits for it, nothing else does.
+        if item.again:
+            # That has been tried for this item.
+            item.again = False
+            done(LATER, now)
+            return
+        self.registration.confirm(now)
 
         def on_response(response, now):
             outcome = meaning(response)
             if outcome == ACCEPTED:
-                self._uplink.resume(_UP, now)
-            elif outcome == NOT_REGISTERED:
-                self.registration.renew(now)
+                item.again = True
+                done(AGAIN, now)
+            elif outcome == NOT_NOW or not self.registration.registered:
+                done(LATER, now)
+            else:
+                self._refused_by_server(item, failure_cause(response), done, now)
 
+        self._register_again_at_server(item.originator, on_response, now)
+
+    def _register_again_at_server(self, ue_service_id, on_response, now):
+        entry = self.registry.get(ue_service_id)
+        body = entry.body if entry else messages.encode(messages.registration(ue_service_id))
         self._post_up(body, on_response, now)
 
-    def _refused_by_server(self, item, cause, now):
+    def _refused_by_server(self, item, cause, done, now):
+        self.counters["refused_by_server"] += 1
         self._event("refused by server", ue=item.originator, kind=item.kind, cause=cause)
+        done(DONE, now)
         if item.kind == wire.REG:
             # It was registered once and is not wanted any more: its next message is answered with 4.03.
             self.registry.remove(item.originator)
@@ -335,9 +368,7 @@ class Gateway:
     def _tell_client(self, item, body, now):
         # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
         elements = {wire.MESSAGE_TYPE: wire.MSGRESP}
-        self._put(
-            item.originator, "", wire.MSGRESP, item.message_id, elements, body, self._downlink, now
-        )
+        self._put(item.originator, "", wire.MSGRESP, item.message_id, elements, body, self._downlink, now)
 
     # -- from the server to clients
 
@@ -348,8 +379,8 @@ class Gateway:
             return
         kind = elements[wire.MESSAGE_TYPE]
         of = messages.originator if kind == wire.MSGRESP else messages.recipient
-        ue_service_id = of(elements)[1]
-        if self.registry.get(ue_service_id) is None:
+        kind_of_recipient, ue_service_id = of(elements)
+        if kind_of_recipient != wire.UE or self.registry.get(ue_service_id) is None:
             self.counters["unknown_recipient"] += 1
             self._server.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
@@ -374,19 +405,21 @@ class Gateway:
             outcome = meaning(response)
             if outcome == ACCEPTED:
                 done(DONE, now)
-            elif outcome == NOT_NOW or response.code == wire.NO_SUCH_RECIPIENT:
-                # No answer, no room, or somebody else at this address: the client will be back.
+            elif (
+                outcome == NOT_NOW
+                or response.code == wire.NO_SUCH_RECIPIENT
+                or self.registry.get(hop) is not entry
+            ):
+                # No answer, no room, or somebody else at this address: the client will be back, or is already.
                 done(LATER, now)
             else:
                 self.counters["refused_by_client"] += 1
                 self._event("refused by client", ue=hop, cause=failure_cause(response))
-                self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
                 done(DONE, now)
+                self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
 
         try:
-            self._down_coap.request(
-                entry.address, coap.POST, request_options(), item.body, on_response, now
-            )
+            self._down_coap.request(entry.address, coap.POST, request_options(), item.body, on_response, now)
         except EndpointFull:
             done(LATER, now)
 
@@ -394,7 +427,11 @@ class Gateway:
         # To the originator of a message that was not delivered, if it wants to know.
         if item.kind != wire.MSG or not item.report:
             return
-        report = messages.report_on(messages.decode(item.body), cause)
+        try:
+            report = messages.report_on(messages.decode(item.body), cause)
+        except messages.BadMessage:
+            # Stored by a version that took what this one does not.
+            return
         self._queue_up(report, item.hop, messages.encode(report), now)
 
     # -- time
@@ -429,3 +466,7 @@ class Gateway:
     def _event(self, word, **detail):
         if self.on_event:
             self.on_event(word, detail)
+
+
+def _ignore(response, now):
+    pass

@@ -44,6 +44,11 @@ class Registration:
             self._on_change(False, None, now)
             self._attempt(now)
 
+    def confirm(self, now):
+        # Perhaps the peer does not know this UE any more: tell it once more, without doubting it meanwhile.
+        if self._wanted and self.registered:
+            self._attempt(now)
+
     def stop(self, on_done, now):
         # on_done(now) when the peer has answered, or does not, or there was nothing to end.
         registered = self.registered

@@ -4,7 +4,10 @@
 # asked for a sign of life: one that answers keeps it, one that is silent has moved or is gone.
 
 from . import ticks
-from .coap.endpoint import RESET, Full
+from .coap.endpoint import CANCELLED, TIMEOUT, Full
+
+# A REG request is kept as it came; a longer one is nobody's.
+LONGEST_REQUEST = 4096
 
 
 class Registered:
@@ -90,6 +93,6 @@ class _Claim:
             registry._endpoint.cancel(self._exchange, now)
 
     def _on_end(self, exchange, how, message, now):
-        # RST is the pong (RFC 7252, 4.3).
+        # RST is the pong (RFC 7252, 4.3); whatever else comes is a sign of life as well.
         self._registry._claims.remove(self)
-        self._registry._decide(self._decided, how != RESET, now)
+        self._registry._decide(self._decided, how in (TIMEOUT, CANCELLED), now)

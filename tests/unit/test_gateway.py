@@ -1,7 +1,7 @@
 # The Gateway UE between a client and a server that accepts everything: registration, relaying, outages, restarts.
 
 from msgin5g import messages, wire
-from msgin5g.client import Client, Sent
+from msgin5g.client import Client, RegistrationRefused, Sent
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.gateway import Gateway
 from msgin5g.store.memory import MemoryStore
@@ -40,11 +40,11 @@ class Setup:
 
     def start_gateway(self, **options):
         many = Parameters(nstart=16, most_waiting=64, most_peers=64, most_unanswered=64, most_recent=500)
-        down = Endpoint(Parameters(most_peers=64, most_unanswered=64, most_recent=500), self.world.random.bits)
-        up = Endpoint(many, self.world.random.bits)
-        self.gateway = Gateway(
-            GATEWAY, down, up, "server", self.store, self.world.wall_clock, **options
+        down = Endpoint(
+            Parameters(most_peers=64, most_unanswered=64, most_recent=500), self.world.random.bits
         )
+        up = Endpoint(many, self.world.random.bits)
+        self.gateway = Gateway(GATEWAY, down, up, "server", self.store, self.world.wall_clock, **options)
         self.world.join("gateway", down)
         self.world.join("gateway-up", up)
         self.gateway.start(self.world.now)
@@ -89,7 +89,7 @@ async def test_a_registration_the_server_refuses_is_refused():
     try:
         await setup.run(setup.client().register())
         raise AssertionError("registered")
-    except Exception as refused:
+    except RegistrationRefused as refused:
         assert refused.args[0] == wire.NOT_AUTHORIZED
     assert len(setup.gateway.registry) == 0
 
@@ -213,7 +213,7 @@ async def test_a_ue_service_id_belongs_to_whoever_answers_for_it():
     try:
         await setup.run(thief.register())
         raise AssertionError("registered")
-    except Exception as refused:
+    except RegistrationRefused as refused:
         assert refused.args[0] == wire.UE_SERVICE_ID_NOT_OWNED
     assert setup.gateway.registry.get(UE).address == "ue-1"
     assert setup.gateway.registry.claims_refused == 1
@@ -333,3 +333,195 @@ async def test_a_full_store_asks_the_client_to_wait():
     setup.world.join("server", endpoint)
     setup.world.advance(400000)
     assert [messages.payload(m) for m in setup.received()] == ["0", "1", "2", "3", "4"]
+
+
+# -- a server that has forgotten
+
+
+def forget(setup, *keep):
+    setup.server.registered = dict.fromkeys(keep, "gateway-up")
+
+
+async def test_registers_itself_again_at_a_server_that_has_forgotten_everything():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    forget(setup)
+    await client.send("x", application_server=AS, report=False)
+    setup.world.advance(1000)
+    assert setup.server.registered == {GATEWAY: "gateway-up", UE: "gateway-up"}
+    assert setup.gateway.registration.registered and len(setup.received()) == 1
+
+
+async def test_one_client_that_the_server_has_forgotten_does_not_hold_up_the_others():
+    setup = Setup()
+    client, other = setup.client(), setup.client(OTHER, "ue-2")
+    await setup.run(client.register())
+    await setup.run(other.register())
+    forget(setup, GATEWAY, OTHER)
+    setup.server.resource._handlers[wire.REG] = lambda request, elements, now: (
+        setup.server.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+        if elements[wire.UE_SERVICE_ID] == UE
+        else setup.server._on_reg(request, elements, now)
+    )
+    sent = await client.send("x", application_server=AS)
+    setup.world.advance(10)
+    began = setup.world.now
+    for number in range(20):
+        await setup.run((await other.send(str(number), application_server=AS, report=False)).accepted())
+    setup.world.settle()
+    assert len(setup.received()) == 20 and setup.world.now - began < 1000
+    # The one who is refused is told, message by message.
+    assert not await setup.run(sent.delivered())
+    assert (sent.state, sent.cause) == (Sent.FAILED, wire.NOT_AUTHORIZED)
+
+
+async def test_a_server_that_forgets_at_once_is_not_asked_without_a_pause():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+
+    def register_and_forget(request, elements, now):
+        setup.server._on_reg(request, elements, now)
+        setup.server.registered.pop(UE, None)
+
+    setup.server.resource._handlers[wire.REG] = register_and_forget
+    setup.server.registered.pop(UE)
+    await client.send("x", application_server=AS, report=False)
+    datagrams = setup.world.datagrams
+    setup.world.advance(60000)
+    assert setup.world.datagrams - datagrams < 100
+    setup.server.resource._handlers[wire.REG] = setup.server._on_reg
+    setup.world.advance(120000)
+    assert len(setup.received()) == 1
+
+
+async def test_registered_again_though_its_deregistration_comes_after():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    lost = []
+
+    def lose_one_deregistration(datagram, source, destination):
+        if destination == "server" and b"DEREG" in datagram and not lost:
+            lost.append(1)
+            return True
+        return False
+
+    setup.world.drop = lose_one_deregistration
+    await setup.run(client.deregister())
+    await setup.run(client.register())
+    assert lost
+    setup.world.advance(10000)
+    assert UE in setup.server.registered and setup.gateway.registry.get(UE)
+
+
+# -- clients that move, and addresses that change hands
+
+
+async def test_a_message_under_way_follows_a_client_that_moves():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    client.close()
+    setup.server.post("gateway-up", to_client("x"))
+    setup.world.advance(1000)
+    began = setup.world.now
+    again = setup.client(address="elsewhere")
+    await setup.run(again.register())
+    message = await setup.run(again.receive())
+    assert message.payload == "x" and setup.world.now - began < 10000
+
+
+async def test_what_is_said_where_a_client_was_means_nothing():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    endpoint = setup.world.leave("ue-1")
+    setup.server.post("gateway-up", to_client("x"))
+    setup.world.advance(500)
+    again = setup.client(address="elsewhere")
+    await setup.run(again.register(), most=10000)
+    # Now somebody who knows nothing of MSGin5G answers what was sent to the old address.
+    stranger = FakeServer(setup.world, "ue-1")
+    stranger.resource._handlers.clear()
+    message = await setup.run(again.receive())
+    setup.world.advance(120000)
+    assert message.payload == "x" and endpoint
+    assert setup.gateway.counters["refused_by_client"] == 0
+    assert [m[wire.DELIVERY_STATUS] for m in setup.received(wire.IMDN)] == [wire.REPORT_SUCCESS]
+
+
+async def test_of_two_who_register_the_same_new_client_each_is_answered():
+    setup = Setup()
+    setup.world.advance(1000)
+    endpoint = setup.world.leave("server")
+    body = messages.registration(UE)
+    first = FakeServer(setup.world, "first").post("gateway", body)
+    setup.world.settle()
+    second = FakeServer(setup.world, "second").post("gateway", body)
+    setup.world.settle()
+    assert first[0].code == wire.UNAVAILABLE and second == []
+    setup.world.join("server", endpoint)
+    setup.world.advance(20000)
+    assert second[0].code == wire.REGISTERED
+    assert setup.gateway.registry.get(UE).address == "second" and setup.gateway._registering == {}
+
+
+async def test_before_the_gateway_is_registered_clients_are_asked_to_wait():
+    setup = Setup()
+    answer = FakeServer(setup.world, "ue-1").post("gateway", messages.registration(UE))
+    setup.world.settle()
+    assert answer[0].code == wire.UNAVAILABLE and answer[0].max_age == 5
+    assert UE not in setup.server.registered
+
+
+# -- what is refused
+
+
+async def test_an_originator_that_is_no_ue_is_refused():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    ue = FakeServer(setup.world, "ue-1")
+    answer = ue.post("gateway", messages.message((wire.AS, UE), (wire.UE, OTHER), "m-1"))
+    setup.world.settle()
+    assert answer[0].code == wire.REFUSED and setup.received() == []
+
+
+async def test_a_message_for_an_as_of_a_clients_name_is_refused():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    answer = setup.server.post("gateway-up", messages.message((wire.AS, AS), (wire.AS, UE), "m-1"))
+    setup.world.settle()
+    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client._inbox == []
+
+
+async def test_nobody_is_the_gateway_but_itself():
+    setup = Setup()
+    setup.world.advance(1000)
+    answer = FakeServer(setup.world, "ue-1").post("gateway", messages.registration(GATEWAY))
+    setup.world.settle()
+    assert answer[0].code == wire.REFUSED
+    assert setup.server.registered == {GATEWAY: "gateway-up"}
+
+
+async def test_a_registration_of_any_length_is_not_kept():
+    setup = Setup()
+    setup.world.advance(1000)
+    body = messages.registration(UE, {wire.UE_IDENTIFIER: "x" * 5000})
+    answer = FakeServer(setup.world, "ue-1").post("gateway", body)
+    setup.world.advance(1000)
+    assert answer[0].code == wire.TOO_LARGE and len(setup.gateway.registry) == 0
+
+
+async def test_no_message_is_held_for_ever():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    client.close()
+    wall = setup.world.wall_clock()
+    setup.server.post("gateway-up", to_client("x", expires=wall + 10**9))
+    setup.world.settle()
+    assert setup.store.pending(UE, -1, 1)[0].expires == wall + wire.LONGEST_EXPIRATION
