@@ -12,7 +12,7 @@ from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
 from msgin5g.coap.server import Server
 from msgin5g.delivery import DONE, LATER, Delivery
-from msgin5g.registry import Registered, Registry
+from msgin5g.registry import LONGEST_REQUEST, Registered, Registry
 from msgin5g.resource import (
     ACCEPTED,
     NOT_NOW,
@@ -70,7 +70,6 @@ class CoapFace:
             },
         )
         self.registry = Registry(endpoint, service.store, most_ues)
-        # UEs that were ours and de-registered; to them applies "not reachable", not "unknown".
         self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16)
         # Which gateway is at an address, and which UEs are behind a gateway.
         self._gateway_at: dict[object, str] = {}
@@ -113,6 +112,9 @@ class CoapFace:
             outcome = meaning(response)
             if outcome == ACCEPTED:
                 done(DONE, now)
+            elif self.registry.get(hop) is not entry:
+                # It has registered anew meanwhile: what is said where it was before means nothing.
+                done(LATER, now)
             elif response.code == wire.NO_SUCH_RECIPIENT and entry.via:
                 # The gateway does not have it (any more): it waits here until the UE registers again.
                 done(LATER, now)
@@ -139,25 +141,32 @@ class CoapFace:
     def _on_reg(self, request: Request, elements: Elements, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
         address = request.peer.address
+        if len(request.payload) > LONGEST_REQUEST:
+            self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
+            return
         gateway = self._gateway_at.get(address)
-        via = gateway if gateway != ue else None
-        if via:
+        if gateway is not None and gateway != ue:
             # The gateway vouches for the UEs behind it (33.501 Y.6), also for one that comes from another gateway.
-            self._register(request, elements, via, now)
+            # No UE is a gateway, though, whatever it calls itself.
+            if ue in self._gateways:
+                self._refuse_registration(request, elements, wire.REFUSED, wire.UE_SERVICE_ID_NOT_OWNED, now)
+            else:
+                self._register(request, elements, gateway, now)
             return
 
         def decided(granted: bool, now: int) -> None:
             if granted:
                 self._register(request, elements, None, now)
             else:
-                self._refuse_registration(request, elements, wire.UE_SERVICE_ID_NOT_OWNED, now)
+                self._refuse_registration(request, elements, wire.REFUSED, wire.UE_SERVICE_ID_NOT_OWNED, now)
 
         self.registry.claim(ue, address, decided, now)
 
     def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
-        if self.registry.get(ue) is None and self.registry.full():
-            self._refuse_registration(request, elements, wire.STORE_FULL, now)
+        before = self.registry.get(ue)
+        if before is None and self.registry.full():
+            self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.STORE_FULL, now)
             return
         self._remove_index(ue)
         entry = Registered(ue, request.peer.address, via, request.payload)
@@ -166,6 +175,9 @@ class CoapFace:
         self.counters["registrations"] += 1
         _log.info("registered", ue=ue, via=via, address=request.peer.address)
         self.resource.answer(request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue))
+        if before is not None and before.address != entry.address:
+            # What is under way to where it was need not be waited for.
+            self._delivery.forget(ue)
         self._delivery.resume(ue, now)
         if ue in self._gateways:
             self._gateway_moved(entry, now)
@@ -176,12 +188,15 @@ class CoapFace:
             entry = self.registry.get(ue)
             if entry and entry.address != gateway.address:
                 self.registry.save(Registered(ue, gateway.address, entry.via, entry.body))
+                self._delivery.forget(ue)
             self._delivery.resume(ue, now)
 
-    def _refuse_registration(self, request: Request, elements: Elements, cause: str, now: int) -> None:
+    def _refuse_registration(
+        self, request: Request, elements: Elements, code: int, cause: str, now: int
+    ) -> None:
         self.counters["registrations_refused"] += 1
         _log.warning("registration refused", ue=elements[wire.UE_SERVICE_ID], cause=cause)
-        self.resource.refuse(request, wire.REFUSED, elements, cause, now)
+        self.resource.refuse(request, code, elements, cause, now, _max_age(code))
 
     def _on_dereg(self, request: Request, elements: Elements, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
@@ -203,8 +218,8 @@ class CoapFace:
             return
         if entry.via:
             self._behind.get(entry.via, set()).discard(ue)
-        else:
-            self._gateway_at.pop(entry.address, None)
+        elif self._gateway_at.get(entry.address) == ue:
+            del self._gateway_at[entry.address]
 
     def _remove(self, ue: str) -> None:
         self._remove_index(ue)
@@ -230,7 +245,8 @@ class CoapFace:
             self.counters["refused"] += 1
             self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return
-        if not self._owns(request, originator, elements, now):
+        vouched = request.peer.address in self._gateway_at and self.registry.get(originator)
+        if not vouched and not self._owns(request, originator, elements, now):
             return
         outcome = self._service.submit(elements, request.payload, now)
         if outcome.status is None:
@@ -239,5 +255,9 @@ class CoapFace:
         told = messages.response(
             (wire.UE, originator), elements[wire.MESSAGE_ID], outcome.status, outcome.cause
         )
-        max_age = 5 if outcome.code == wire.UNAVAILABLE else None
-        self.resource.answer(request, outcome.code, now, told, max_age)
+        self.resource.answer(request, outcome.code, now, told, _max_age(outcome.code))
+
+
+def _max_age(code: int) -> int | None:
+    # When to try again, where that helps.
+    return 5 if code == wire.UNAVAILABLE else None
