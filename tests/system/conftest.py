@@ -93,7 +93,7 @@ class Place:
         interpreter = micropython.constrained()
         if interpreter is None:
             pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
-        board = Board(name, at.address, interpreter, self._library, ack_timeout=ACK_TIMEOUT, heap="256K")
+        board = Board(name, at.address, interpreter, self._library, ack_timeout=ACK_TIMEOUT)
         self._others.append(board)
         await board.start()
         if register:

@@ -165,7 +165,7 @@ async def test_a_ue_moves_from_one_gateway_to_the_other(place):
     await ue.kill()
     # What the first gateway has taken waits there, until it expires or the UE is back.
     held, _ = await application_server.send("held at the first", UE)
-    await until(lambda: first.stored(), "taken by the first gateway")
+    await until(first.stored, "taken by the first gateway")
     moved = await place.board(UE, second)
     after, _ = await application_server.send("at the second", UE)
     await until(lambda: application_server.report_on(after), "report")
