@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from datetime import UTC, datetime
@@ -48,8 +49,9 @@ def markdown(rows: list[dict]) -> str:
 
 
 def _how(name: str) -> str:
+    load = os.getloadavg()[0]
     day = datetime.now(UTC).date().isoformat()
-    return f"`.venv/bin/python -m bench {name}`, {day}, commit {_commit()}: {description()}."
+    return f"`.venv/bin/python -m bench {name}`, {day}, commit {_commit()}, load average {load:.1f}: {description()}."
 
 
 def _commit() -> str:

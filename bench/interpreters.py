@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -17,8 +19,11 @@ FIRMWARE = ROOT / "firmware"
 
 def compiled() -> Path:
     """The firmware as .mpy, up to date."""
-    if mpy.main():
-        raise RuntimeError("the firmware does not compile")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        failed = mpy.main()
+    if failed:
+        raise RuntimeError(said.getvalue())
     return mpy.TARGET
 
 
