@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgin5g import wire
@@ -21,7 +21,7 @@ Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
 ServiceId = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A settings file that can't be used; the message says where and why."""
 
 
@@ -81,7 +81,11 @@ class GatewaySettings(_Settings):
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
     coap: Coap = msgspec.field(default_factory=Coap)
-    security: Annotated[str, Meta(pattern="^none$")] = "none"
+    security: Annotated[str, Meta(pattern="^(none)$")] = "none"
+
+    def __post_init__(self) -> None:
+        """Check what one type alone can't say."""
+        host_and_port(self.server)
 
 
 class Credential(_Settings):
@@ -147,7 +151,12 @@ class ServerSettings(_Settings):
     most_ues: Count = 100_000
     most_messages: Count = 1_000_000
     coap: Coap = msgspec.field(default_factory=Coap)
-    security: Annotated[str, Meta(pattern="^none$")] = "none"
+    security: Annotated[str, Meta(pattern="^(none)$")] = "none"
+
+    def __post_init__(self) -> None:
+        """Check what one type alone can't say."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError("tls_certificate and tls_key: one needs the other")
 
 
 _HOST_AND_PORT = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?")
@@ -173,7 +182,7 @@ def load(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> 
     try:
         settings = msgspec.convert(values, kind, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explained(path, values, str(error))) from error
+        raise SettingsError(f"{path}: {_explained(values, kind, str(error))}") from error
     _resolve(settings, path.parent)
     return settings
 
@@ -184,20 +193,44 @@ def _path(kind: type, value: object) -> Path:
     return Path(value)
 
 
-def _explained(path: Path, values: dict[str, Any], error: str) -> str:
+# What msgspec says about keys, and about a value that is none of a few words.
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
+_WORDS = re.compile(r"matching regex '\^\(([a-z|-]+)\)\$'")
+# A value that must not be in a log, though it was put where it does not belong.
+_SECRET = "token"  # noqa: S105
+
+
+def _explained(values: dict[str, Any], kind: type[_Settings], error: str) -> str:
     # msgspec says "Expected `int` <= 65535 - at `$.coap.port`"; the value is what the reader looks for.
     reason, _, where = error.partition(" - at `$")
     key = where.rstrip("`").lstrip(".")
     found: Any = values
-    for part in key.replace("[", ".[").split("."):
-        try:
-            found = found[int(part[1:-1])] if part.startswith("[") else found[part]
-        except (KeyError, TypeError, IndexError, ValueError):
-            found = None
-            break
+    here: Any = kind
+    for part in re.findall(r"[^.\[\]]+", key):
+        found = found[int(part) if isinstance(found, list) else part]
+        here = _type_of(here, part)
+    prefix = f"{key}." if key else ""
+    if missing := _MISSING.fullmatch(reason):
+        return f"{prefix}{missing[1]} is missing"
+    if unknown := _UNKNOWN.fullmatch(reason):
+        allowed = ", ".join(here.__struct_fields__)
+        key = prefix + unknown[1]
+        return f"{key} = {_shown(key, found[unknown[1]])}: there is no such key; there are {allowed}"
     if not key:
-        return f"{path}: {reason}"
-    return f"{path}: {key} = {found!r}: {reason}"
+        return reason
+    if words := _WORDS.search(reason):
+        reason = "expected " + " or ".join(f'"{word}"' for word in words[1].split("|"))
+    return f"{key} = {_shown(key, found)}: {reason}"
+
+
+def _shown(key: str, value: Any) -> str:
+    return "..." if _SECRET in key and isinstance(value, str) else repr(value)
+
+
+def _type_of(kind: Any, part: str) -> Any:
+    # The type of a member, or of the elements of a list.
+    return get_args(kind)[0] if part.isdecimal() else get_type_hints(kind)[part]
 
 
 def _resolve(settings: Any, base: Path) -> None:

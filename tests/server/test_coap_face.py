@@ -26,7 +26,7 @@ class Peer:
         self.address = (name, 5683)
         self.received = []
         # (code, elements) to answer with, instead of acceptance
-        self.answer = None
+        self.answer: tuple[int, str] | None = None
         parameters = Parameters(nstart=8, most_waiting=64, most_unanswered=64, most_peers=32)
         self.endpoint = world.join(self.address, Endpoint(parameters, world.random.bits))
         self.client = Client(self.endpoint)
