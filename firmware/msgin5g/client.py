@@ -333,7 +333,7 @@ class Client:
 
     def _remember(self, sent):
         if len(self._sent_order) >= self._most_sent:
-            # Its handle stays with the application; late news of it are counted and dropped.
+            # Its handle stays with the application; late news of it come with another.
             self._sent.pop(self._sent_order.pop(0), None)
         self._sent[sent.message_id] = sent
         self._sent_order.append(sent.message_id)
@@ -341,12 +341,13 @@ class Client:
     def _become(self, message_id, state, now, cause=None):
         sent = self._sent.get(message_id)
         if sent is None:
+            # Its handle was dropped, or it was sent before a restart: there is still somebody to tell.
             self.counters["unknown_reports"] += 1
-            return
+            sent = Sent(message_id, True, now)
         if sent.state == state or sent.state in (Sent.DELIVERED, Sent.FAILED, Sent.EXPIRED):
             return
         sent._become(state, cause, now)
-        if sent.final():
+        if sent.final() and message_id in self._sent:
             del self._sent[message_id]
             self._sent_order.remove(message_id)
         if self.on_state:

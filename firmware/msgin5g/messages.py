@@ -6,7 +6,7 @@
 import json
 from binascii import a2b_base64, b2a_base64
 
-from . import rfc3339, wire
+from . import wire
 
 # Longer identifiers are nobody's: a UE Service ID or a Message ID is a few dozen characters.
 _LONGEST_ID = 255
@@ -126,7 +126,7 @@ def _typed(number, kind, value):
     elif kind == "t":
         if isinstance(value, str):
             try:
-                rfc3339.parse(value)
+                _rfc3339().parse(value)
                 return value
             except ValueError:
                 pass
@@ -330,11 +330,11 @@ def expiration(elements):
     # Seconds since 1970, or None.
     parameters = elements.get(wire.STORE_AND_FORWARD_PARAMETERS)
     text = parameters.get(wire.MESSAGE_EXPIRATION_TIME) if parameters else None
-    return rfc3339.parse(text) if text else None
+    return _rfc3339().parse(text) if text else None
 
 
 def set_expiration(elements, seconds):
-    elements[wire.STORE_AND_FORWARD_PARAMETERS] = {wire.MESSAGE_EXPIRATION_TIME: rfc3339.format(seconds)}
+    elements[wire.STORE_AND_FORWARD_PARAMETERS] = {wire.MESSAGE_EXPIRATION_TIME: _rfc3339().format(seconds)}
 
 
 def new_message_id(octets):
@@ -344,3 +344,10 @@ def new_message_id(octets):
     octets[8] = octets[8] & 0x3F | 0x80
     text = "".join("%02x" % octet for octet in octets)
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _rfc3339():
+    # Loaded when the first date-time is met.
+    from . import rfc3339
+
+    return rfc3339

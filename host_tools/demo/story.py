@@ -216,8 +216,7 @@ class Demo:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while self._tally.of(kind).sent < count or not self._tally.complete(kind):
-                    if self._tally.failures:
-                        raise DemoFailed(f"{kind}: {next(iter(self._tally.failures.values()))}")
+                    self._check(kind)
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -225,6 +224,13 @@ class Demo:
             raise DemoFailed(
                 f"{kind}: {totals.sent} of {count} sent, {totals.delivered} delivered, {totals.reports} reported"
             ) from None
+
+    def _check(self, kind: str) -> None:
+        if self._tally.failures:
+            raise DemoFailed(f"{kind}: {next(iter(self._tally.failures.values()))}")
+        for board in self._boards:
+            if board.complaint:
+                raise DemoFailed(f"{board.ue_service_id}: {board.complaint}")
 
     def _on_board_event(self, board: Board, event: Event) -> None:
         match event["event"]:

@@ -18,6 +18,9 @@ from msgin5g.client import Client, RegistrationRefused
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.store import Full
 
+# An application that sends without end would wait for answers anyway; so it keeps within the client's bounds.
+_MOST_OPEN = 2
+
 
 def tell(event, **detail):
     detail["event"] = event
@@ -30,7 +33,8 @@ class Board:
         self.ue = Client(ue_service_id, gateway, port, parameters=parameters)
         self.ue.on_registration = self.on_registration
         self.ue.on_state = self.on_state
-        self.tags = {}
+        # Messages whose fate is open.
+        self.open = 0
 
     async def run(self):
         gc.collect()
@@ -70,6 +74,8 @@ class Board:
         tell("deregistered")
 
     async def do_send(self, command):
+        while self.open >= _MOST_OPEN:
+            await asyncio.sleep_ms(5)
         while True:
             try:
                 sent = await self.ue.send(
@@ -82,6 +88,7 @@ class Board:
             except Full:
                 # The application's choice here: wait until something has gone.
                 await asyncio.sleep_ms(20)
+        self.open += 1
         tell("stored", id=sent.message_id, tag=command.get("tag"))
 
     async def do_memory(self, command):
@@ -92,6 +99,8 @@ class Board:
         tell("registered" if registered else "not registered", cause=cause)
 
     def on_state(self, sent):
+        if sent.final():
+            self.open -= 1
         took = time.ticks_diff(sent.until, sent.since)
         tell("state", id=sent.message_id, state=sent.state, cause=sent.cause, ms=took)
 

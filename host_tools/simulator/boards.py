@@ -70,6 +70,11 @@ class Board:
         self._readers = [asyncio.create_task(self._read(self._process))]
         await self.wait(lambda event: event["event"] == "ready", since=begin)
 
+    @property
+    def complaint(self) -> str | None:
+        """What its interpreter said last, if it has ended by itself or a task of it has."""
+        return self._complaints[-1] if self._complaints else None
+
     def tell(self, do: str, **detail: Any) -> None:
         """Give a command; see board.py."""
         assert self._process and self._process.stdin

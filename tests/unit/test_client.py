@@ -326,3 +326,18 @@ async def test_a_callback_that_raises_stops_nothing():
     after = await client.send("2", application_server=AS, report=False)
     assert await world.run(after.accepted())
     assert [messages.payload(message) for message in server.received] == ["1", "2"]
+
+
+async def test_news_of_a_message_whose_handle_was_dropped_reach_the_application():
+    world, server, client = setup(most_sent=1)
+    told = []
+    client.on_state = lambda sent: told.append((sent.message_id, sent.state))
+    await world.run(client.register())
+    first = await client.send("1", application_server=AS)
+    await world.run(first.accepted())
+    second = await client.send("2", application_server=AS)
+    await world.run(second.accepted())
+    server.post("ue", messages.report_on(server.received[0]))
+    world.settle()
+    assert told[-1] == (first.message_id, Sent.DELIVERED)
+    assert client.counters["unknown_reports"] == 1

@@ -5,6 +5,7 @@ from msgin5g.coap import block
 from msgin5g.coap import numbers as n
 from msgin5g.coap.endpoint import CANCELLED, UNUSABLE, Full
 from msgin5g.coap.message import ABSENT, encode, encode_options
+from msgin5g.coap.server_blocks import Bodies, append
 
 BIG = body(5000)
 
@@ -63,7 +64,7 @@ def test_cut():
 
 def test_append():
     def tried(held, number, more, szx, size, most=100):
-        return block.append(bytearray(held), block.value(number, more, szx), bytes(size), most)
+        return append(bytearray(held), block.value(number, more, szx), bytes(size), most)
 
     assert tried(0, 0, True, 0, 16) is None
     assert tried(16, 1, False, 0, 5) is None
@@ -77,7 +78,7 @@ def test_append():
 
 
 def test_bodies_are_bounded_in_number_and_time():
-    bodies = block.Bodies(2, 1000)
+    bodies = Bodies(2, 1000)
     assert bodies.put("a", 1, 0) and bodies.put("b", 2, 500)
     assert not bodies.put("c", 3, 900)
     assert bodies.get("a", 900) == 1
@@ -292,7 +293,7 @@ def test_a_body_that_is_announced_too_large():
     script = Script(server={"most_body": 100})
     answer = script.block1(0, options=[(n.SIZE1, 101)])
     assert answer.code == n.REQUEST_ENTITY_TOO_LARGE and answer.size1 == 100
-    assert len(script.pair.server._uploads) == 0
+    assert len(script.pair.server.blocks().uploads) == 0
 
 
 def test_an_endless_upload_ends_and_leaves_nothing():
@@ -301,7 +302,7 @@ def test_an_endless_upload_ends_and_leaves_nothing():
         assert script.block1(number).code == n.CONTINUE
     answer = script.block1(6)
     assert answer.code == n.REQUEST_ENTITY_TOO_LARGE and answer.size1 == 100
-    assert len(script.pair.server._uploads) == 0
+    assert len(script.pair.server.blocks().uploads) == 0
     assert script.block1(7).code == n.REQUEST_ENTITY_INCOMPLETE
 
 
@@ -309,7 +310,7 @@ def test_an_upload_that_begins_again_for_ever_holds_one_body():
     script = Script(server={"most_body": 100})
     for _ in range(100):
         assert script.block1(0).code == n.CONTINUE
-    assert len(script.pair.server._uploads) == 1
+    assert len(script.pair.server.blocks().uploads) == 1
 
 
 def test_blocks_out_of_order_are_incomplete():
@@ -348,9 +349,9 @@ def test_uploads_are_bounded_in_number_and_given_up_in_time():
     assert script.block1(0, more=False, size=5, address="p3").code == n.CHANGED
     # MAX_TRANSMIT_WAIT: until then the next block may be on its way again and again.
     script.pair.run(92000)
-    assert len(script.pair.server._uploads) == 2
+    assert len(script.pair.server.blocks().uploads) == 2
     script.pair.run(2000)
-    assert len(script.pair.server._uploads) == 0
+    assert len(script.pair.server.blocks().uploads) == 0
     assert script.block1(1, address="p1").code == n.REQUEST_ENTITY_INCOMPLETE
     assert script.block1(0, address="p3").code == n.CONTINUE
 

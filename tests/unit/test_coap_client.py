@@ -229,5 +229,5 @@ def test_nothing_is_left_behind():
         for name in ("exchanges", "outstanding", "unanswered", "recent", "recent_octets"):
             assert occupancy[name] == 0, name
         assert endpoint.timer() is None
-    assert len(pair.server._uploads) == len(pair.server._downloads) == 0
+    assert len(pair.server.blocks().uploads) == len(pair.server.blocks().downloads) == 0
     assert pair.client._uploads == []

@@ -99,7 +99,7 @@ async def test_datagrams_that_wait_are_read_one_by_one():
     options = [(n.URI_PATH, "x")]
     payloads = []
     for size in (10, 200, 500):
-        peer = list(b.endpoint._peers.values())[0].address
+        peer = next(iter(b.endpoint._peers.values())).address
         b.client.request(
             peer, n.POST, options, body(size), lambda response, now: payloads.append(response.payload), b.link.now()
         )

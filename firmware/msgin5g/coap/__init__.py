@@ -6,8 +6,12 @@
 # exchange      what the endpoint knows of a peer, of a message of its own, of a request; transmission parameters
 # transmission  sending: NSTART places, Message IDs, tokens, retransmission
 # endpoint      receiving, and the whole: messages, requests and their responses; no I/O, no clock
-# block         the arithmetic of block-wise transfer, and bodies under way
 # client        the client role on an endpoint: whole requests, whole responses
-# observation   a resource that this side observes
 # server        the server role on an endpoint: resources, whole requests, whole responses
-# observable    a resource of this side that others observe; observe: what both sides of observing share
+# block         the arithmetic of block-wise transfer
+#
+# Loaded when they are used:
+#
+# client_blocks, server_blocks   bodies in several blocks
+# observation, observable        a resource that this side observes, and one that others observe; observe has
+#                                what both share

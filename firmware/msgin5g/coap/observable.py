@@ -50,7 +50,7 @@ class Observable:
         code, content_format, payload = self._render(observer.query)
         options = self._options(observer, code, content_format)
         key = (observer.peer.address, n.GET, self._path, observer.query)
-        piece = self._server.first_block(key, code, options, payload, now)
+        piece = self._server.blocks().first_block(key, code, options, payload, now)
 
         def on_end(exchange, how, message, now):
             observer.exchange = None

@@ -118,7 +118,7 @@ class Observation:
         # The rest is fetched; a newer notification gives it up.
         self._transfer = Transfer(self._client, self._address, n.GET, self._options, b"", self._on_body, True)
         try:
-            self._transfer.receive_block(message, now)
+            self._transfer.blocks().receive(message, now)
         except Full:
             self._drop_transfer(now)
             self._renew_in(_AGAIN_MS, now)
