@@ -66,6 +66,7 @@ class Generator:
     def __init__(self, port: int, datagrams: list[bytes]) -> None:
         self.refused = 0
         self.retransmitted = 0
+        self.answers = 0
         self.latencies: list[float] = []
         self._serial = 0
         self._poll = select.epoll()
@@ -100,6 +101,7 @@ class Generator:
         if answer is None:
             return
         self.refused += answer[1] >> 5 != 2
+        self.answers += 1
         self.latencies.append(time.perf_counter() - source.since)
         self._serial += 1
         source.next(self._serial)
@@ -122,6 +124,7 @@ def main() -> None:
     latencies = sorted(generator.latencies)
     told = {
         "rate": len(latencies) / seconds,
+        "answers": generator.answers,
         "refused": generator.refused,
         "retransmitted": generator.retransmitted,
         "busy": cpu / seconds,

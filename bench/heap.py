@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,37 +17,16 @@ if TYPE_CHECKING:
 TITLE = "Heap of the client"
 NOTES = """\
 Octets in use after a collection on a MicroPython whose objects have the size that they have on a 32-bit board. The
-modules are imported in an order in which each brings only itself; the object is a Client with its default bounds, not
-yet registered. "as .py" is the same compiled on the interpreter itself. Quoted, not measured here, from runs of other
+modules are imported in an order in which each brings only itself; tables of the interpreter that grow in steps (of 4 KB
+and more) fall to whichever module fills them. The object is a Client with its default bounds, not yet registered. "as
+.py" is the same compiled on the interpreter itself. Quoted, not measured here, from runs of other
 clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy 12.3 KB (RP2040) and 13.2 KB
 (i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission, de-duplication and block-wise."""
 
 _SCRIPT = Path(__file__).parent / "on_board" / "heap.py"
-# Modules that msgin5g.client needs, each after those that it imports itself.
 _OTHERS = ["socket", "json", "os", "time", "asyncio"]
-_MODULES = [
-    "ticks",
-    "coap.numbers",
-    "coap.message",
-    "coap.recent",
-    "coap.exchange",
-    "coap.transmission",
-    "coap.endpoint",
-    "coap.block",
-    "coap.client",
-    "coap.observe",
-    "coap.server",
-    "rfc3339",
-    "wire",
-    "messages",
-    "store",
-    "delivery",
-    "store.memory",
-    "resource",
-    "registration",
-    "link.udp",
-    "client",
-]
+# What a Client object imports when it is made.
+_LINK = "msgin5g.link.udp"
 _HEAP = "512K"
 
 
@@ -62,10 +43,10 @@ def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
 
 
 def _figures(command: list[str], library: Path) -> dict[str, int]:
-    names = [*_OTHERS, "msgin5g", *(f"msgin5g.{module}" for module in _MODULES), "Client"]
+    names = [*_OTHERS, *_modules(), "Client"]
     used = json.loads(interpreters.run(command, library, str(_SCRIPT), *names))
     each = {name: after - before for name, before, after in zip(names, used, used[1:], strict=False)}
-    client_at = names.index("msgin5g.client") + 1
+    client_at = len(names) - 1
     others_at = len(_OTHERS)
     return {
         "asyncio, socket, json, os, time": used[others_at] - used[0],
@@ -74,3 +55,12 @@ def _figures(command: list[str], library: Path) -> dict[str, int]:
         "sum": used[-1] - used[0],
         **{f"of which {name}": each[name] for name in names[others_at:-1]},
     }
+
+
+def _modules() -> list[str]:
+    # What the client imports, each after those that it imports itself: the order in which CPython is done with them.
+    command = [sys.executable, "-X", "importtime", "-c", "import msgin5g.client"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    found = [line.rpartition("|")[2].strip() for line in told.splitlines()]
+    ours = [name for name in found if name.partition(".")[0] == "msgin5g" and name != "msgin5g.client"]
+    return [*ours, _LINK, "msgin5g.client"]

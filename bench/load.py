@@ -13,7 +13,7 @@ from msgin5g.coap.message import encode, encode_options
 from msgin5g.resource import request_options
 
 from bench.generator import PLACEHOLDER
-from bench.machine import on_core
+from bench.machine import cpu_seconds, on_core
 
 _TOKEN = bytes(4)
 _MESSAGE_ID = PLACEHOLDER.decode() + "8000-000000000000"
@@ -22,15 +22,41 @@ _LAST_MID = 0xFFFF
 
 
 @dataclass
+class Server:
+    """A server that runs.
+
+    Attributes:
+        process: its process ID.
+        port: its UDP port of loopback.
+    """
+
+    process: int
+    port: int
+
+
+@dataclass
 class Load:
-    """What a run of the generator found: answers a second, how busy it was itself (1.0 is a whole core), latencies."""
+    """What a run of the generator found.
+
+    Attributes:
+        rate: answers a second, after the warm-up.
+        answers: all of them, the warm-up's too.
+        refused: those that were not a success.
+        retransmitted: messages sent again since nothing came.
+        busy: how busy the generator was itself; 1.0 is a whole core.
+        p50_ms: half of the answers took no longer.
+        p99_ms: nor did 99 of 100 than this.
+        per_cpu_second: answers for each second of the server's CPU time.
+    """
 
     rate: float
+    answers: int
     refused: int
     retransmitted: int
     busy: float
     p50_ms: float
     p99_ms: float
+    per_cpu_second: float
 
 
 def corpus(
@@ -49,9 +75,10 @@ def corpus(
     return b"".join(parts)
 
 
-def run(port: int, datagrams: bytes, warm_up: float, seconds: float, core: int) -> Load:
-    """Load a port of loopback, from one core."""
-    command = [sys.executable, "-m", "bench.generator", str(port), str(warm_up), str(seconds)]
+def run(server: Server, datagrams: bytes, warm_up: float, seconds: float, core: int) -> Load:
+    """Load a server on loopback, from one core."""
+    command = [sys.executable, "-m", "bench.generator", str(server.port), str(warm_up), str(seconds)]
+    used = cpu_seconds(server.process)
     with on_core(core):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -59,5 +86,9 @@ def run(port: int, datagrams: bytes, warm_up: float, seconds: float, core: int) 
     finally:
         process.kill()
     if process.returncode:
-        raise RuntimeError(f"the load generator failed on port {port}")
-    return Load(**json.loads(told))
+        raise RuntimeError(f"the load generator failed on port {server.port}")
+    found = json.loads(told)
+    if found["refused"]:
+        raise RuntimeError(f"{found['refused']} of {found['answers']} messages were refused: {found}")
+    used = cpu_seconds(server.process) - used
+    return Load(**found, per_cpu_second=found["answers"] / used)

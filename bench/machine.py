@@ -42,6 +42,12 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+def cpu_seconds(process: int) -> float:
+    """CPU time that a process has used so far, its own and the kernel's for it."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def description() -> str:
     """What a reader must know to compare."""
     return (
