@@ -58,7 +58,7 @@ class Target:
         self.endpoint.on_error = _raise
         self.client = Client(self.endpoint, szx=1, most_body=MOST_BODY)
         self.server = server = Server(self.endpoint, most_body=MOST_BODY, szx=1, most_observers=2)
-        server.on_error = lambda _request, error: _raise(error)
+        server.on_error = lambda request, error: _raise(error)
         server.add(
             "a", n.POST, lambda request, now: server.respond(request, n.CHANGED, now, request.payload * 2)
         )
@@ -111,7 +111,8 @@ class Target:
         assert held["unanswered"] <= most.most_unanswered
         assert held["outstanding"] <= most.most_peers * (most.nstart + 1)
         assert self.server.observers("o") <= 2
-        for bodies in (self.server._uploads, self.server._downloads):
+        blocks = self.server.blocks()
+        for bodies in (blocks.uploads, blocks.downloads):
             assert len(bodies) <= 2
         for peer in self.endpoint._peers.values():
             assert len(peer.waiting) <= most.most_waiting and peer.outstanding <= most.nstart
@@ -169,7 +170,7 @@ def main():
     """Fuzz until told otherwise."""
     import atheris
 
-    atheris.instrument_all()
+    atheris.instrument_all()  # pyright: ignore[reportAttributeAccessIssue]
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
 

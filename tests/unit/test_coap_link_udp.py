@@ -101,7 +101,12 @@ async def test_datagrams_that_wait_are_read_one_by_one():
     for size in (10, 200, 500):
         peer = next(iter(b.endpoint._peers.values())).address
         b.client.request(
-            peer, n.POST, options, body(size), lambda response, now: payloads.append(response.payload), b.link.now()
+            peer,
+            n.POST,
+            options,
+            body(size),
+            lambda response, now: payloads.append(response.payload),
+            b.link.now(),
         )
     b.link.flush()
     await asyncio.sleep_ms(50)

@@ -126,6 +126,10 @@ class Exchange:
 
 class Request:
     # A request of a peer, until it is answered.
+
+    # The whole body, set by the server role.
+    payload = b""
+
     def __init__(self, peer, message, now):
         self.peer = peer
         self.mid = message.mid
