@@ -12,7 +12,8 @@ class MessageResource:
         # handlers: {Message Type: handler}
         self._server = coap_server
         self._handlers = handlers
-        self.counters = {"bad_messages": 0, "wrong_format": 0}
+        self.counters = {"bad_messages": 0, "wrong_format": 0, "handler_errors": 0}
+        coap_server.on_error = self._on_error
         coap_server.add(path, coap.POST, self._on_post)
 
     def answer(self, request, code, now, elements=None, max_age=None):
@@ -48,6 +49,11 @@ class MessageResource:
             self._bad(request, elements, wire.UNKNOWN_MESSAGE_TYPE, now)
         else:
             handler(request, elements, now)
+
+    def _on_error(self, request, error):
+        # A handler raised it; its peer has got 5.00, and whoever looks after the endpoint learns why.
+        self.counters["handler_errors"] += 1
+        self._server.endpoint.on_error(error)
 
     def _bad(self, request, elements, cause, now):
         self.counters["bad_messages"] += 1

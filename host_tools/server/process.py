@@ -49,6 +49,7 @@ class ServerProcess:
         self.store = SqliteStore(settings.database, settings.most_messages)
         self.service = Service(self.store, time.time)
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
+        endpoint.on_error = self._on_error
         self.link = UdpLink(endpoint, settings.host, settings.port, self._settle)
         self.coap = CoapFace(endpoint, self.service, time.time, settings.gateways, settings.most_ues)
         try:
@@ -130,6 +131,9 @@ class ServerProcess:
             self._committed.set_result(None)
             self._committed = None
         self.link.transmit()
+
+    def _on_error(self, error: Exception) -> None:
+        _log.error("a handler failed", exc_info=error)
 
     async def _expire(self) -> None:
         while True:

@@ -32,6 +32,11 @@ async def test_one_who_stops_waiting_for_the_commit_disturbs_nobody(server):
     await asyncio.wait_for(server.committed(), 5)
 
 
+def test_a_handler_that_fails_is_in_the_log(server, capsys):
+    server.link.endpoint.on_error(ValueError("broken"))
+    assert "broken" in capsys.readouterr().out
+
+
 class Broken:
     path = "x.sqlite"
 

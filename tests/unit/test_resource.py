@@ -143,6 +143,21 @@ def test_a_refused_registration_is_told_as_its_result():
     }
 
 
+def test_a_handler_that_raises_is_answered_for_counted_and_told():
+    setup = Setup()
+    errors = []
+    setup.resource._server.endpoint.on_error = errors.append
+    broken = ValueError("broken")
+
+    def handler(request, elements, now):
+        raise broken
+
+    setup.resource._handlers[wire.MSG] = handler
+    response = setup.post(messages.encode(msg()))
+    assert response.code == coap.INTERNAL_SERVER_ERROR and meaning(response) == NOT_NOW
+    assert setup.resource.counters["handler_errors"] == 1 and errors == [broken]
+
+
 def test_other_methods_and_other_paths():
     setup = Setup()
     assert setup.post(b"", code=coap.GET).code == coap.METHOD_NOT_ALLOWED
