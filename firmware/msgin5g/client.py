@@ -134,7 +134,6 @@ class Client:
             "inbox_full": 0,
             "unknown_reports": 0,
             "not_for_us": 0,
-            "reports_lost": 0,
         }
         # on_state(sent) for every change of a message's state; on_registration(registered, cause).
         self.on_state = None
@@ -159,6 +158,8 @@ class Client:
         self._delivery = Delivery(self._endpoint, self._store, self._send_item, wall_clock)
         self._sent = {}
         self._sent_order = []
+        # Message IDs of those whose end has been told, oldest first.
+        self._told = []
         self._most_sent = most_sent
         self._inbox = []
         self._most_inbox = most_inbox
@@ -245,14 +246,15 @@ class Client:
         return sent
 
     async def receive(self):
-        # The next message. Its delivery status report goes out now, if its sender wants one.
-        while not self._inbox:
+        # The next message. Its delivery status report goes out now, if its sender wants one. While too many reports
+        # find no room in the store it waits, so that none is lost: a full inbox asks senders to wait as well.
+        while not self._inbox or len(self._owed) >= self._most_inbox:
             self._arrived.clear()
             await self._arrived.wait()
         elements = self._inbox.pop(0)
         received = Received(elements)
         if elements.get(wire.DELIVERY_STATUS_REQUIRED):
-            self._owe(messages.report_on(elements))
+            self._owed.append(messages.report_on(elements))
             self._pay(self._link.now())
             self._link.flush()
         return received
@@ -314,20 +316,15 @@ class Client:
             bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
         )
 
-    def _owe(self, report):
-        # When the store is full the message is the application's all the same, and its report waits.
-        if len(self._owed) >= self._most_inbox:
-            self._owed.pop(0)
-            self.counters["reports_lost"] += 1
-        self._owed.append(report)
-
     def _pay(self, now):
+        # When the store is full a message is the application's all the same, and its report waits.
         while self._owed:
             try:
                 item = self._put(self._owed[0], self.ue_service_id)
             except StoreFull:
                 return
             self._owed.pop(0)
+            self._arrived.set()
             if item and self.registered:
                 self._delivery.add(item, now)
 
@@ -340,12 +337,19 @@ class Client:
 
     def _become(self, message_id, state, now, cause=None):
         sent = self._sent.get(message_id)
+        if message_id in self._told:
+            # A report that comes again, or an acknowledgement that comes late.
+            return
         if sent is None:
             # Its handle was dropped, or it was sent before a restart: there is still somebody to tell.
             self.counters["unknown_reports"] += 1
             sent = Sent(message_id, True, now)
-        if sent.state == state or sent.state in (Sent.DELIVERED, Sent.FAILED, Sent.EXPIRED):
+        if sent.state == state:
             return
+        if state != Sent.ACCEPTED:
+            if len(self._told) >= self._most_sent:
+                self._told.pop(0)
+            self._told.append(message_id)
         sent._become(state, cause, now)
         if sent.final() and message_id in self._sent:
             del self._sent[message_id]

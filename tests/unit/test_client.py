@@ -1,5 +1,7 @@
 # The MSGin5G Client against a server that accepts everything: registration, sending, receiving, reports, loss.
 
+import asyncio
+
 import msgin5g.client
 from msgin5g import messages, wire
 from msgin5g.client import Client, RegistrationRefused, Sent
@@ -289,19 +291,64 @@ async def test_a_full_store_does_not_cost_a_message_that_was_received():
     assert client._owed == []
 
 
-async def test_reports_that_are_owed_are_bounded():
+async def test_a_report_that_finds_no_room_holds_back_the_next_message_and_is_not_lost():
     world, server, client = setup(store=MemoryStore(1, 16), most_inbox=2)
     await world.run(client.register())
-    endpoint = world.leave("server")
-    await client.send("1", application_server=AS, report=False)
-    world.join("server", endpoint)
+    # Nothing that is confirmable gets out.
     world.drop = lambda datagram, source, destination: source == "ue" and datagram[0] >> 4 == 4
-    for number in range(5):
+    await client.send("1", application_server=AS, report=False)
+    taken = []
+
+    async def take():
+        async for message in client:
+            taken.append(message.message_id)
+
+    async def all_taken():
+        while len(taken) < 4:
+            await asyncio.sleep(0)
+
+    taking = asyncio.create_task(take())
+    for number in range(4):
         server.post("ue", incoming("x", "m-%d" % number))
         world.settle()
-        await client.receive()
-    assert len(client._owed) == 2
-    assert client.counters["reports_lost"] == 3
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert taken == ["m-0", "m-1"]
+    world.drop = None
+    await world.run(all_taken())
+    await world.run(client.settled())
+    taking.cancel()
+    reports = [m[wire.MESSAGE_ID] for m in server.received if m[wire.MESSAGE_TYPE] == wire.IMDN]
+    assert taken == reports == ["m-0", "m-1", "m-2", "m-3"]
+
+
+async def test_a_report_that_comes_twice_is_told_once():
+    world, server, client = setup()
+    states = []
+    client.on_state = lambda sent: states.append(sent.state)
+    await world.run(client.register())
+    sent = await client.send("x", application_server=AS)
+    await world.run(sent.accepted())
+    for _ in range(2):
+        server.post("ue", messages.report_on(server.received[0]))
+        world.settle()
+    assert states == [Sent.ACCEPTED, Sent.DELIVERED]
+
+
+async def test_an_acknowledgement_after_the_report_is_no_news():
+    world, server, client = setup()
+    states = []
+    client.on_state = lambda sent: states.append(sent.state)
+    await world.run(client.register())
+    world.drop = lambda datagram, source, destination: source == "server" and datagram[0] >> 4 == 6
+    await client.send("x", application_server=AS)
+    world.settle()
+    server.post("ue", messages.report_on(server.received[0]))
+    world.settle()
+    world.drop = None
+    world.advance(60000)
+    await world.run(client.settled())
+    assert states == [Sent.DELIVERED]
 
 
 async def test_an_answer_without_a_message_id_is_about_the_message_it_answers():
