@@ -28,8 +28,10 @@ class BadMessage(ValueError):
 def decode(payload):
     # Octets of a JSON object -> elements, checked.
     try:
-        # RFC 8259 knows UTF-8 only, where no octet of JSON is 0; CPython would take UTF-16 as well.
-        members = None if b"\0" in payload else json.loads(payload)
+        # RFC 8259 knows UTF-8 only, where no octet of JSON is 0; CPython would take UTF-16 as well. Some MicroPythons
+        # take an object that is cut off.
+        usable = payload.rstrip()[-1:] == b"}" and b"\0" not in payload
+        members = json.loads(payload) if usable else None
         elements = from_members(members) if isinstance(members, dict) else None
     except BadMessage as bad:
         _drop_unusable(bad.elements)

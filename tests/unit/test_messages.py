@@ -397,6 +397,13 @@ def test_json_that_is_not_utf_8():
         assert cause_of(payload) == wire.MALFORMED, payload
 
 
+def test_json_that_is_cut_off():
+    whole = messages.encode(messages.registration("ue1@a"))
+    for size in range(len(whole)):
+        assert cause_of(whole[:size]) == wire.MALFORMED, size
+    assert cause_of(whole + b" \r\n\t") is None
+
+
 def test_broken_json_is_refused_one_way_or_another():
     # MicroPython takes some of it for an object with members missing.
     for payload in (
