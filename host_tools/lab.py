@@ -101,9 +101,7 @@ class Lab:
         _log.warning("NOT PROTECTED: the CoAP links of this lab are neither encrypted nor authenticated")
         await self.server.start()
         self.gateway = GatewayProcess(
-            gateway_settings(
-                self.directory, self.server.link.address, self._gateway_port, self._ack_timeout
-            )
+            gateway_settings(self.directory, self.server.link.address, self._gateway_port, self._ack_timeout)
         )
         await self.gateway.start()
         await self.gateway.registered()

@@ -30,7 +30,9 @@ class _Counts:
             )
 
 
-def routes(prefix: str, snapshot: Callable[[], Mapping[str, float]], healthy: Callable[[], bool]) -> list[Route]:
+def routes(
+    prefix: str, snapshot: Callable[[], Mapping[str, float]], healthy: Callable[[], bool]
+) -> list[Route]:
     """Routes for an application.
 
     Args:

@@ -136,8 +136,8 @@ class Client:
             "not_for_us": 0,
         }
         # on_state(sent) for every change of a message's state; on_registration(registered, cause).
-        self.on_state = None
-        self.on_registration = None
+        self.on_state = _nobody_listens
+        self.on_registration = _nobody_minds
         self._endpoint = Endpoint(parameters or Parameters(), _randbits)
         self._link = (link or _udp)(self._endpoint)
         self._coap = CoapClient(self._endpoint)
@@ -299,8 +299,7 @@ class Client:
             self._delivery.forget(_UP)
             self._refusal = cause
         self._registration_changed.set()
-        if self.on_registration:
-            self.on_registration(registered, cause)
+        self.on_registration(registered, cause)
 
     # -- outgoing
 
@@ -354,8 +353,7 @@ class Client:
         if sent.final() and message_id in self._sent:
             del self._sent[message_id]
             self._sent_order.remove(message_id)
-        if self.on_state:
-            self.on_state(sent)
+        self.on_state(sent)
 
     def _send_item(self, hop, item, done, now):
         def on_response(response, now):
@@ -448,6 +446,14 @@ class Client:
             cause = elements.get(wire.FAILURE_CAUSE)
             state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
             self._become(message_id, state, now, cause)
+
+
+def _nobody_listens(sent):
+    pass
+
+
+def _nobody_minds(registered, cause):
+    pass
 
 
 def wall_clock():

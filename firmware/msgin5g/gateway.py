@@ -68,7 +68,7 @@ class Gateway:
             "expired": 0,
         }
         # Called with (word, {detail}) for what an operator wants to read.
-        self.on_event = None
+        self.on_event = _nobody_listens
         self._down = down
         self._up = up
         self._server_address = server_address
@@ -464,8 +464,11 @@ class Gateway:
                 self._tell_client(item, messages.encode(failed), now)
 
     def _event(self, word, **detail):
-        if self.on_event:
-            self.on_event(word, detail)
+        self.on_event(word, detail)
+
+
+def _nobody_listens(word, detail):
+    pass
 
 
 def _ignore(response, now):

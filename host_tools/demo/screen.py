@@ -61,7 +61,7 @@ class Screen:
 
 def _table(rows: list[tuple[Kind, Totals]], last_is_sum: bool = False) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 1))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("sent", "delivered", "lost", "doubled", "reports", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")
     for number, (kind, totals) in enumerate(rows):

@@ -26,6 +26,8 @@ _AWAY = "AS to UE that is away"
 
 # Messages in each direction, for each board.
 _EACH = 20
+# Messages of one board that may be under way at once.
+_WINDOW = 2
 # Seconds until a step has failed.
 _PATIENCE = 60.0
 
@@ -143,15 +145,13 @@ class Demo:
         with self._screen.watching(self._tally):
             for board in self._boards:
                 for number in range(_EACH):
-                    board.tell("send", payload=f"{20 + number / 10:.1f} C", tag=_UE_TO_AS, **{"as": AS})
+                    self._ue_sends(board, f"{20 + number / 10:.1f} C", _UE_TO_AS, **{"as": AS})
             await self._complete(_UE_TO_AS, len(self._boards) * _EACH)
             await asyncio.gather(*(self._as_sends(board, _EACH, _AS_TO_UE) for board in self._boards))
             await self._complete(_AS_TO_UE, len(self._boards) * _EACH)
             for board, neighbour in zip(self._boards, [*self._boards[1:], self._boards[0]], strict=True):
                 for number in range(_EACH):
-                    board.tell(
-                        "send", payload=f"ping {number}", tag=_UE_TO_UE, ue=neighbour.ue_service_id
-                    )
+                    self._ue_sends(board, f"ping {number}", _UE_TO_UE, ue=neighbour.ue_service_id)
             await self._complete(_UE_TO_UE, len(self._boards) * _EACH)
         self._screen.line(
             f"e.g. {first.ue_service_id} to {second.ue_service_id}: board, gateway, server, gateway, board"
@@ -198,6 +198,10 @@ class Demo:
         if mpy.MPY_CROSS.exists() and mpy.main() == 0:
             return interpreter, mpy.TARGET
         return interpreter, mpy.SOURCE
+
+    @staticmethod
+    def _ue_sends(board: Board, payload: str, kind: str, **recipient: str) -> None:
+        board.tell("send", payload=payload, tag=kind, window=_WINDOW, **recipient)
 
     async def _as_sends(self, board: Board, count: int, kind: str) -> list[str | None]:
         assert self._application_server

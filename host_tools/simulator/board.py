@@ -2,7 +2,8 @@
 # stdout, one JSON object a line each. host_tools/simulator/boards.py starts it.
 #
 #     {"do": "register"}  {"do": "deregister"}  {"do": "memory"}  {"do": "quit"}
-#     {"do": "send", "ue" or "as": recipient, "payload": text, "tag": any}
+#     {"do": "send", "ue" or "as": recipient, "payload": text, "report": false for none, "tag": any,
+#      "window": wait until the fate of fewer messages than that is open}
 
 import gc
 
@@ -17,9 +18,6 @@ import time
 from msgin5g.client import Client, RegistrationRefused
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.store import Full
-
-# An application that sends without end would wait for answers anyway; so it keeps within the client's bounds.
-_MOST_OPEN = 2
 
 
 def tell(event, **detail):
@@ -74,7 +72,7 @@ class Board:
         tell("deregistered")
 
     async def do_send(self, command):
-        while self.open >= _MOST_OPEN:
+        while self.open >= command.get("window", 1000):
             await asyncio.sleep_ms(5)
         while True:
             try:

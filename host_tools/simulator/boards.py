@@ -77,7 +77,8 @@ class Board:
 
     def tell(self, do: str, **detail: Any) -> None:
         """Give a command; see board.py."""
-        assert self._process and self._process.stdin
+        assert self._process
+        assert self._process.stdin
         self._process.stdin.write(json.dumps({"do": do, **detail}).encode() + b"\n")
 
     async def wait(
