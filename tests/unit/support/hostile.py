@@ -16,7 +16,7 @@ SILENCE = None
 
 class Attacker:
     # Joins a world in an endpoint's place. `answers` are (type, code) of what comes back.
-    def __init__(self, world, address="attacker"):
+    def __init__(self, world, address: object = "attacker"):
         self.world = world
         self.address = address
         self.answers = []
