@@ -37,7 +37,7 @@ class Attacked(Lab):
     def post(self, elements):
         return self.throw(self.attacker.request(messages.encode(elements)))
 
-    def held(self):
+    def occupied(self):
         """Everything that is held because of somebody's datagram, apart from the bounded table of peers."""
         held = self.endpoint.occupancy()
         for name in ("peers", "recent_shed"):
@@ -51,7 +51,7 @@ class Attacked(Lab):
         assert self.first.post(msg("still there"))[0] == "2.04"
         assert self.second.ids()[-1] == "still there"
         self.world.advance(LATER)
-        held = self.held()
+        held = self.occupied()
         assert held == dict.fromkeys(held, 0)
         assert len(self.face.registry) == 2
         blocks = self.face.resource._server._blocks

@@ -155,7 +155,7 @@ def long_bodies():
 
 def endless_upload(attacker, at, most):
     # Blocks that always say there is more; the last answer, and how many blocks were taken.
-    number = 0
+    told, number = SILENCE, 0
     while number < most:
         options = uri_options(wire.PATH) + [
             (coap.CONTENT_FORMAT, coap.JSON),
