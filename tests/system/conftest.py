@@ -27,6 +27,10 @@ class Board(boards.Board):
     def states(self, state):
         return [event["id"] for event in self.events if event["event"] == "state" and event["state"] == state]
 
+    def complaints(self):
+        """What the interpreter said besides: a traceback, most likely."""
+        return "\n".join(self._complaints)
+
     async def send(self, payload, **to):
         """Give a message to the client; returns its Message ID when it is stored."""
         begin = len(self.events)
@@ -119,6 +123,10 @@ class Place:
         return daemon
 
     async def close(self):
+        for one in self._others:
+            if isinstance(one, Board) and one.complaints():
+                # Shown with a test that fails.
+                print(f"{one.ue_service_id}: {one.complaints()}")
         await asyncio.gather(*(one.stop() for one in self._others), return_exceptions=True)
         for program in self._programs:
             if program.running:

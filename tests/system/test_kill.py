@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from tests.system.processes import PATIENCE, seed, until
+from tests.system.processes import seed, until
 
 MESSAGES = 1000
 KILLS_OF_EACH = 8
@@ -31,14 +31,17 @@ class Traffic:
         """Hand some more messages to their senders."""
         for _ in range(count):
             self._number += 1
-            self._tasks.append(asyncio.create_task(self._send(f"message {self._number}")))
+            payload = f"message {self._number}"
+            self._tasks.append(asyncio.create_task(self._send(payload), name=payload))
 
     async def finished(self):
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.gather(*self._tasks)
+        """Wait until every sender has its report."""
+        await until(lambda: not self._open_tasks(), lambda: f"reports on {self._open_tasks()}")
+        for task in self._tasks:
+            task.result()
 
-    def open(self):
-        return sum(not task.done() for task in self._tasks)
+    def _open_tasks(self):
+        return [task.get_name() for task in self._tasks if not task.done()]
 
     async def _send(self, payload):
         direction = self._random.choice(("UE->AS", "AS->UE", "UE->UE"))
