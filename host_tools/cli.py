@@ -299,7 +299,8 @@ def demo(
     from host_tools.demo import Demo
 
     logs.configure("warning")
-    result = run(Demo(devices, micropython, heap).run())
+    with told("demo"):
+        result = run(Demo(devices, micropython, heap).run())
     if result is None:
         sys.exit(_INTERRUPTED)
     tell(**result)

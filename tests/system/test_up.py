@@ -19,7 +19,8 @@ class Lab:
 
     def __init__(self, place, *options):
         self._place = place
-        self.program = place.program("up", "--ack-timeout", ACK_TIMEOUT, *options)
+        environment = {"TMPDIR": str(place.directory)}
+        self.program = place.program("up", "--ack-timeout", ACK_TIMEOUT, *options, environment=environment)
         self.told = {}
 
     async def start(self):
@@ -274,7 +275,7 @@ async def test_a_name_that_somebody_else_holds_is_refused(lab):
 
 
 BAD_SETTINGS = [
-    ("server", "prot = 1", ["prot", "unknown"]),
+    ("server", "prot = 1", ["prot = 1", "no such key"]),
     ("server", 'port = "x"', ["port", "'x'", "int"]),
     ("server", "port = 70000", ["port", "70000", "65535"]),
     ("server", "[[credentials]]\nservice_id = 'a'\ntoken_file = 'none'", ["none"]),
