@@ -282,7 +282,7 @@ BAD_SETTINGS = [
     ("server", "[[credentials]]\nservice_id = 'a'", ["token"]),
     ("server", "database = 'none/x.sqlite'", ["none/x.sqlite"]),
     ("server", "host = '192.0.2.1'", ["192.0.2.1"]),
-    ("server", "tls_certificate = 'x'", ["both a certificate and a key"]),
+    ("server", "tls_certificate = 'x'", ["tls_certificate and tls_key"]),
     ("gateway", "", ["ue_service_id"]),
     ("gateway", "ue_service_id = 'g'\nserver = 'a:b'\nport = 0", ["server", "a:b", "host:port"]),
     (
