@@ -293,7 +293,12 @@ def demo(
     micropython: Annotated[
         Path | None, typer.Option(envvar="MICROPYTHON", help="MicroPython interpreter to run them on.")
     ] = None,
-    heap: Annotated[str, typer.Option(help="Heap of each board, as -X heapsize= takes it.")] = "96K",
+    heap: Annotated[
+        str | None,
+        typer.Option(
+            help="Heap of each board, as -X heapsize= takes it; 96K on a 32-bit interpreter if not given."
+        ),
+    ] = None,
 ) -> None:
     """Show the main job: server, gateway, Application Server and simulated boards on this machine."""
     from host_tools.demo import Demo

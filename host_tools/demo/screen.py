@@ -21,7 +21,7 @@ class _Progress:
 
     def __rich__(self) -> Table:
         kinds = dict.fromkeys(self._tally.kinds.values())
-        return _table([(kind, self._tally.of(kind)) for kind in kinds])
+        return _table([(kind, self._tally.of(kind)) for kind in kinds], "on the way")
 
 
 class Screen:
@@ -55,14 +55,14 @@ class Screen:
     def table(self, rows: list[tuple[Kind, Totals]], totals: Totals, seconds: float) -> None:
         """The result."""
         self._console.print()
-        self._console.print(_table([*rows, ("all", totals)], last_is_sum=True))
+        self._console.print(_table([*rows, ("all", totals)], "lost", last_is_sum=True))
         self._console.print(f"   {seconds:.1f} s\n")
 
 
-def _table(rows: list[tuple[Kind, Totals]], last_is_sum: bool = False) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 1))
+def _table(rows: list[tuple[Kind, Totals]], undelivered: str, last_is_sum: bool = False) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for heading in ("sent", "delivered", "lost", "doubled", "reports", "p50 ms", "p99 ms"):
+    for heading in ("sent", "delivered", undelivered, "doubled", "reports", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")
     for number, (kind, totals) in enumerate(rows):
         last = last_is_sum and number == len(rows) - 1

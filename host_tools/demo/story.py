@@ -26,6 +26,9 @@ _AWAY = "AS to UE that is away"
 
 # Messages in each direction, for each board.
 _EACH = 20
+# What a board has left for its heap at the least, and the same for objects that are twice as large.
+_HEAP = "96K"
+_HEAP_64_BIT = "192K"
 # Messages of one board that may be under way at once.
 _WINDOW = 2
 # Seconds until a step has failed.
@@ -42,10 +45,10 @@ class Demo:
     Args:
         devices: how many boards.
         interpreter: the MicroPython to run them on; the most board-like one at hand when None.
-        heap: heap of each board.
+        heap: heap of each board, as ``-X heapsize=`` takes it; a small board's when None.
     """
 
-    def __init__(self, devices: int = 3, interpreter: Path | None = None, heap: str = "96K") -> None:
+    def __init__(self, devices: int = 3, interpreter: Path | None = None, heap: str | None = None) -> None:
         self._devices = devices
         self._interpreter = interpreter
         self._heap = heap
@@ -192,12 +195,19 @@ class Demo:
     # -- what they are made of
 
     def _find_interpreter(self) -> tuple[Path, Path]:
+        # The interpreter, and the library for it.
         interpreter = self._interpreter or micropython.constrained()
         if interpreter is None:
-            raise DemoFailed("no MicroPython here: run `make setup`, or name one with MICROPYTHON=/path")
-        if mpy.MPY_CROSS.exists() and mpy.main() == 0:
-            return interpreter, mpy.TARGET
-        return interpreter, mpy.SOURCE
+            others = micropython.interpreters()
+            if not others:
+                raise DemoFailed("no MicroPython here: run `make setup`, or name one with MICROPYTHON=/path")
+            interpreter = others[0][1]
+        if not micropython.answers(interpreter):
+            raise DemoFailed(f"{interpreter} is no MicroPython that runs here")
+        if self._heap is None:
+            self._heap = _HEAP if micropython.has_small_objects(interpreter) else _HEAP_64_BIT
+        compiled = mpy.MPY_CROSS.exists() and not mpy.compile_all()
+        return interpreter, mpy.TARGET if compiled else mpy.SOURCE
 
     @staticmethod
     def _ue_sends(board: Board, payload: str, kind: str, **recipient: str) -> None:

@@ -55,6 +55,12 @@ def answers(path: Path) -> bool:
     return done.stdout.strip() == b"42"
 
 
+def has_small_objects(path: Path) -> bool:
+    """Whether an interpreter's objects are those of a 32-bit board."""
+    command = [str(path), "-c", "import sys; print(sys.maxsize >> 31)"]
+    return subprocess.run(command, check=False, capture_output=True, timeout=20).stdout.strip() == b"0"
+
+
 def from_debian() -> Path:
     """Debian's MicroPython for the 32-bit sibling of this machine's architecture."""
     native = debian.native_architecture()

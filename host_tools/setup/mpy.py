@@ -31,8 +31,8 @@ def compile_module(source: Path) -> str:
     return ""
 
 
-def main() -> int:
-    """Compile each module, drop what has no source any more, and fail if one does not compile."""
+def compile_all() -> list[str]:
+    """Compile each module, drop what has no source any more; return what does not compile, and why."""
     sources = sorted(SOURCE.glob("**/*.py"))
     wanted = {TARGET / source.relative_to(SOURCE).with_suffix(".mpy") for source in sources}
     sources.append(BOARD)
@@ -40,10 +40,17 @@ def main() -> int:
     for stale in set(TARGET.glob("**/*.mpy")) - wanted:
         stale.unlink()
     with ThreadPoolExecutor() as pool:
-        complaints = [complaint for complaint in pool.map(compile_module, sources) if complaint]
+        return [complaint for complaint in pool.map(compile_module, sources) if complaint]
+
+
+def main() -> int:
+    """Compile everything, say how that went, and fail if something does not compile."""
+    complaints = compile_all()
     for complaint in complaints:
         print(complaint, file=sys.stderr)
-    print(f"mpy-cross: {len(sources) - len(complaints)} of {len(sources)} modules compile")
+    print(
+        f"mpy-cross: {len(list(TARGET.glob('**/*.mpy')))} modules compiled, {len(complaints)} that do not compile"
+    )
     return 1 if complaints else 0
 
 
