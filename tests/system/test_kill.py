@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from tests.system.processes import seed, until
 
 MESSAGES = 1000
@@ -33,6 +35,10 @@ class Traffic:
             self._number += 1
             payload = f"message {self._number}"
             self._tasks.append(asyncio.create_task(self._send(payload), name=payload))
+
+    def stop(self):
+        for task in self._tasks:
+            task.cancel()
 
     async def finished(self):
         """Wait until every sender has its report."""
@@ -70,12 +76,22 @@ async def kill_and_start(daemon, pause):
     await daemon.start()
 
 
-async def test_nothing_is_lost_and_nothing_comes_twice(place):
+@pytest.fixture
+async def stopping():
+    """What is to be stopped, also when the test fails."""
+    stopping = []
+    yield stopping
+    for one in stopping:
+        one.stop()
+
+
+async def test_nothing_is_lost_and_nothing_comes_twice(place, stopping):
     random = seed(20260)
     gateway, server = await place.gateway_and_server()
     boards = await asyncio.gather(*(place.board(name, gateway) for name in BOARDS))
     application_server = await place.application_server(server, AS)
     traffic = Traffic(boards, application_server, random)
+    stopping.append(traffic)
 
     victims = [gateway, server] * KILLS_OF_EACH
     random.shuffle(victims)
