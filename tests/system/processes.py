@@ -45,7 +45,7 @@ async def until(condition, what, patience=PATIENCE):
     """Wait for a condition; fails with what was waited for."""
     try:
         async with asyncio.timeout(patience):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 (other processes set no Event)
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"not in {patience:g} s: {what() if callable(what) else what}") from None
