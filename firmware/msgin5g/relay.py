@@ -1,0 +1,252 @@
+# Relaying between the clients of a gateway and its server: what came from one side is stored, sent to the other, and
+# its sender is told what has become of it.
+
+from . import messages, ticks, wire
+from .coap import numbers as coap
+from .coap.client import Client as CoapClient
+from .coap.client import Response
+from .coap.endpoint import TIMEOUT
+from .coap.endpoint import Full as EndpointFull
+from .delivery import AGAIN, DONE, LATER, Delivery
+from .resource import (
+    ACCEPTED,
+    NOT_NOW,
+    NOT_REGISTERED,
+    failure_cause,
+    meaning,
+    request_options,
+)
+from .store import Full as StoreFull
+
+# The hop of everything that goes to the server; no UE Service ID is empty.
+UP = ""
+
+# Stands for a response when the request could not even be queued.
+_NO_RESPONSE = Response(TIMEOUT)
+
+# How often the store is asked for what has expired.
+_EXPIRY_INTERVAL = 1000
+_MOST_EXPIRED = 100
+
+
+class Relay:
+    # registry: of the clients. registration: the gateway's own. event(word, **detail): for an operator.
+    def __init__(self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window):
+        self._registry = gateway.registry
+        self._registration = gateway.registration
+        self._counters = gateway.counters
+        self._event = gateway.event
+        self._up = up_coap.endpoint
+        self._up_coap = up_coap
+        self._down_coap = CoapClient(down, most_body=most_body)
+        self._server_address = server_address
+        self._store = store
+        self._wall_clock = wall_clock
+        self.uplink = Delivery(self._up, store, self._send_up, wall_clock, up_window, 2 * up_window)
+        self.downlink = Delivery(down, store, self._send_down, wall_clock)
+        self._expiry_due = None
+        self._up.on_timer.append(self._on_timer)
+
+    def start(self, now):
+        for entry in self._registry:
+            self.downlink.resume(entry.ue_service_id, now)
+        self._arm_expiry(now)
+
+    def queue_down(self, ue_service_id, elements, body, now):
+        # False when the store has no room.
+        kind = elements[wire.MESSAGE_TYPE]
+        originator = "" if kind == wire.MSGRESP else messages.originator(elements)[1]
+        return self._put(
+            ue_service_id, originator, kind, elements[wire.MESSAGE_ID], elements, body, self.downlink, now
+        )
+
+    def queue_up(self, elements, originator, body, now):
+        # False when the store has no room.
+        kind = elements[wire.MESSAGE_TYPE]
+        message_id = elements.get(wire.MESSAGE_ID)
+        if message_id is None:
+            # REG and DEREG have none; each is one of its own.
+            message_id = messages.new_message_id([self._up.random(256) for _ in range(16)])
+        return self._put(UP, originator, kind, message_id, elements, body, self.uplink, now)
+
+    def _put(self, hop, originator, kind, message_id, elements, body, delivery, now):
+        try:
+            item = self._store.put(
+                hop,
+                originator,
+                kind,
+                message_id,
+                messages.segment(elements),
+                body,
+                self._expires(elements),
+                bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+            )
+        except StoreFull:
+            return False
+        if item is None:
+            self._counters["duplicates"] += 1
+        elif delivery is not self.uplink or self._registration.registered:
+            delivery.add(item, now)
+        return True
+
+    def _expires(self, elements):
+        if elements[wire.MESSAGE_TYPE] in (wire.REG, wire.DEREG):
+            return None
+        wall = self._wall_clock()
+        if wall is None:
+            return None
+        stated = messages.expiration(elements)
+        if stated is not None:
+            return min(stated, int(wall) + wire.LONGEST_EXPIRATION)
+        # Not to be stored for later is still to be given a chance.
+        held = elements.get(wire.STORE_AND_FORWARD_FLAG, True)
+        return int(wall) + (wire.DEFAULT_EXPIRATION if held else wire.REPORT_WAIT)
+
+    # -- to the server
+
+    def post_up(self, body, on_response, now):
+        try:
+            self._up_coap.request(self._server_address, coap.POST, request_options(), body, on_response, now)
+        except EndpointFull:
+            on_response(_NO_RESPONSE, now)
+
+    def _send_up(self, hop, item, done, now):
+        def on_response(response, now):
+            outcome = meaning(response)
+            if outcome == ACCEPTED:
+                done(DONE, now)
+                if response.payload and item.kind == wire.MSG:
+                    self._tell_client(item, response.payload, now)
+                elif item.kind == wire.DEREG and self._registry.get(item.originator):
+                    # It has registered again before the server heard that it had gone.
+                    self._register_again_at_server(item.originator, _ignore, now)
+            elif outcome == NOT_REGISTERED and item.kind in (wire.MSG, wire.IMDN):
+                self._not_registered(item, done, now)
+            elif outcome == NOT_NOW:
+                done(LATER, now)
+                if response.code is None and response is not _NO_RESPONSE:
+                    self._registration.renew(now)
+            else:
+                self._refused_by_server(item, failure_cause(response), done, now)
+
+        self.post_up(item.body, on_response, now)
+
+    def _not_registered(self, item, done, now):
+        # The server has forgotten the client, or this gateway, or both. The item waits for it, nothing else does.
+        if item.again:
+            # That has been tried for this item.
+            item.again = False
+            done(LATER, now)
+            return
+        self._registration.confirm(now)
+
+        def on_response(response, now):
+            outcome = meaning(response)
+            if outcome == ACCEPTED:
+                item.again = True
+                done(AGAIN, now)
+            elif outcome == NOT_NOW or not self._registration.registered:
+                done(LATER, now)
+            else:
+                self._refused_by_server(item, failure_cause(response), done, now)
+
+        self._register_again_at_server(item.originator, on_response, now)
+
+    def _register_again_at_server(self, ue_service_id, on_response, now):
+        entry = self._registry.get(ue_service_id)
+        body = entry.body if entry else messages.encode(messages.registration(ue_service_id))
+        self.post_up(body, on_response, now)
+
+    def _refused_by_server(self, item, cause, done, now):
+        self._counters["refused_by_server"] += 1
+        self._event("refused by server", ue=item.originator, kind=item.kind, cause=cause)
+        done(DONE, now)
+        if item.kind == wire.REG:
+            # It was registered once and is not wanted any more: its next message is answered with 4.03.
+            self._registry.remove(item.originator)
+            self.downlink.forget(item.originator)
+        elif item.kind == wire.MSG:
+            told_client = messages.response(
+                (wire.UE, item.originator), item.message_id, wire.DELIVERY_FAILED, cause
+            )
+            self._tell_client(item, messages.encode(told_client), now)
+
+    def _tell_client(self, item, body, now):
+        # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
+        elements = {wire.MESSAGE_TYPE: wire.MSGRESP}
+        self._put(item.originator, "", wire.MSGRESP, item.message_id, elements, body, self.downlink, now)
+
+    # -- to clients
+
+    def _send_down(self, hop, item, done, now):
+        entry = self._registry.get(hop)
+        if entry is None:
+            self.downlink.forget(hop)
+            done(LATER, now)
+            return
+
+        def on_response(response, now):
+            outcome = meaning(response)
+            if outcome == ACCEPTED:
+                done(DONE, now)
+            elif (
+                outcome == NOT_NOW
+                or response.code == wire.NO_SUCH_RECIPIENT
+                or self._registry.get(hop) is not entry
+            ):
+                # No answer, no room, or somebody else at this address: the client will be back, or is already.
+                done(LATER, now)
+            else:
+                self._counters["refused_by_client"] += 1
+                self._event("refused by client", ue=hop, cause=failure_cause(response))
+                done(DONE, now)
+                self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
+
+        try:
+            self._down_coap.request(entry.address, coap.POST, request_options(), item.body, on_response, now)
+        except EndpointFull:
+            done(LATER, now)
+
+    def _report_failure(self, item, cause, now):
+        # To the originator of a message that was not delivered, if it wants to know.
+        if item.kind != wire.MSG or not item.report:
+            return
+        try:
+            report = messages.report_on(messages.decode(item.body), cause)
+        except messages.BadMessage:
+            # Stored by a version that took what this one does not.
+            return
+        self.queue_up(report, item.hop, messages.encode(report), now)
+
+    # -- time
+
+    def _arm_expiry(self, now):
+        self._expiry_due = ticks.add(now, _EXPIRY_INTERVAL)
+        self._up.arm(self._expiry_due)
+
+    def _on_timer(self, now):
+        if self._expiry_due is None:
+            return
+        if ticks.diff(self._expiry_due, now) > 0:
+            self._up.arm(self._expiry_due)
+            return
+        self._arm_expiry(now)
+        wall = self._wall_clock()
+        if wall is None:
+            return
+        for item in self._store.expired(wall, _MOST_EXPIRED):
+            if self.uplink.under_way(item) or self.downlink.under_way(item):
+                continue
+            self._counters["expired"] += 1
+            self._store.remove(item)
+            if item.hop != UP:
+                self._report_failure(item, wire.EXPIRED, now)
+            elif item.kind == wire.MSG:
+                failed = messages.response(
+                    (wire.UE, item.originator), item.message_id, wire.DELIVERY_FAILED, wire.EXPIRED
+                )
+                self._tell_client(item, messages.encode(failed), now)
+
+
+def _ignore(response, now):
+    pass
