@@ -2,13 +2,16 @@
 
 One writer, WAL, ``synchronous=FULL``: what was put is durable when :meth:`SqliteStore.commit` returns. The caller
 commits once for each batch it has drained from its socket, before anything that depends on it leaves the process.
+What was put is collected meanwhile, and written in one go.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
+from array import array
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ from msgin5g import wire
 from msgin5g.delivery import Item
 from msgin5g.registry import Registered
 from msgin5g.store import Full
+
+from host_tools.duplicates import Duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,11 +41,13 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS messages_by_hop ON messages (hop, key);
 CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires) WHERE expires IS NOT NULL;
 
--- Identities of all messages seen lately, whether still on their way or not: the memory against duplicates.
+-- Identities of all messages stored lately, whether still on their way or not: the memory against duplicates. A row
+-- has those that were written together, 8 octets each. It is read when the store is opened; an index over random
+-- identities would dirty a page for each message.
 CREATE TABLE IF NOT EXISTS known (
     key INTEGER PRIMARY KEY,
-    identity BLOB NOT NULL UNIQUE,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    identities BLOB NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS registered (
@@ -62,7 +69,10 @@ REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
 _CHECKPOINT = "wal_autocheckpoint=8000"
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
-_PURGE_STEP = 1000
+_PURGE_STEP = 500
+
+_COLUMNS = "key, hop, originator, kind, message_id, body, expires, report"
+_INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 class SqliteStore:
@@ -72,7 +82,10 @@ class SqliteStore:
         path: the database file; it is created with mode 0600.
         most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
         wall_clock: seconds since 1970.
-        most_known: bound of the memory against duplicates; the oldest are forgotten beyond it.
+        most_known: bound of the memory against duplicates, 16 to 32 octets each; the oldest are forgotten beyond it.
+
+    Attributes:
+        duplicates: the memory against duplicates, but for what is not written yet.
     """
 
     def __init__(
@@ -80,13 +93,12 @@ class SqliteStore:
         path: Path,
         most_messages: int = 1_000_000,
         wall_clock: Callable[[], float] = time.time,
-        most_known: int = 20_000_000,
+        most_known: int = 4_000_000,
     ) -> None:
         self.path = path
         path.touch(mode=0o600, exist_ok=True)
         self._wall_clock = wall_clock
         self._most_messages = most_messages
-        self._most_known = most_known
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000", _CHECKPOINT):
             self._database.execute(f"PRAGMA {pragma}")
@@ -95,6 +107,11 @@ class SqliteStore:
         self._open = False
         self._broken: sqlite3.Error | None = None
         self._count: int = self._execute("SELECT count(*) FROM messages").fetchone()[0]
+        # Put and not written yet: rows of messages, and their identities.
+        self._rows: list[tuple] = []
+        self._fresh: set[int] = set()
+        self.duplicates = Duplicates(most_known, REMEMBERED)
+        self._known_row = self._load_known()
         # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
         self._next_key: int = self._execute("SELECT ifnull(max(key), 0) + 1 FROM messages").fetchone()[0]
 
@@ -102,12 +119,23 @@ class SqliteStore:
         """Messages on their way."""
         return self._count
 
+    @property
+    def uncommitted(self) -> bool:
+        """Is there anything that is not durable yet?"""
+        return self._open or bool(self._rows)
+
     def close(self) -> None:
         """Commit and close."""
         try:
             self.commit()
         finally:
             self._database.close()
+
+    def _load_known(self) -> int:
+        row = 0
+        for row, at, octets in self._execute("SELECT key, at, identities FROM known ORDER BY key"):
+            self.duplicates.add(array("q", octets), row, at)
+        return row
 
     def _begin(self) -> None:
         if not self._open:
@@ -123,6 +151,7 @@ class SqliteStore:
         """
         if self._broken:
             raise self._broken
+        self._write()
         if self._open:
             try:
                 self._execute("COMMIT")
@@ -130,6 +159,28 @@ class SqliteStore:
                 self._broken = error
                 raise
             self._open = False
+
+    def _write(self) -> None:
+        # To be called before anything that reads or changes messages.
+        if not self._rows:
+            return
+        try:
+            self._begin()
+            self._database.executemany(_INSERT, self._rows)
+            self._write_known()
+        except sqlite3.Error as error:
+            # Some may be written and others not: that must not be committed.
+            self._broken = error
+            raise
+        self._rows.clear()
+
+    def _write_known(self) -> None:
+        at = int(self._wall_clock())
+        self._known_row += 1
+        octets = array("q", self._fresh).tobytes()
+        self._execute("INSERT INTO known VALUES (?, ?, ?)", (self._known_row, at, octets))
+        self.duplicates.add(self._fresh, self._known_row, at)
+        self._fresh.clear()
 
     # -- messages
 
@@ -152,40 +203,26 @@ class SqliteStore:
         Raises:
             Full: there are ``most_messages`` on their way.
         """
-        if self._count >= self._most_messages:
-            if self.knows(hop, originator, kind, message_id, segment):
-                return None
-            raise Full
         identity = _identity(hop, originator, kind, message_id, segment)
-        try:
-            self._begin()
-            known = self._execute(
-                "INSERT OR IGNORE INTO known (identity, at) VALUES (?, ?)",
-                (identity, int(self._wall_clock())),
-            )
-            if not known.rowcount:
-                return None
-            key = self._next_key
-            self._execute(
-                "INSERT INTO messages (key, hop, originator, kind, message_id, body, expires, report)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, hop, originator, kind, message_id, body, expires, report),
-            )
-        except sqlite3.Error as error:
-            # It may be known now and not be stored: that must not be committed.
-            self._broken = error
-            raise
+        if identity in self._fresh or identity in self.duplicates:
+            return None
+        if self._count >= self._most_messages:
+            raise Full
+        key = self._next_key
         self._next_key = key + 1
         self._count += 1
+        self._fresh.add(identity)
+        self._rows.append((key, hop, originator, kind, message_id, body, expires, report))
         return Item(key, hop, originator, kind, message_id, body, expires, report)
 
     def knows(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
         """Was this message stored before, whatever became of it?"""
         identity = _identity(hop, originator, kind, message_id, segment)
-        return self._execute("SELECT 1 FROM known WHERE identity = ?", (identity,)).fetchone() is not None
+        return identity in self._fresh or identity in self.duplicates
 
     def remove(self, item: Item) -> None:
         """Take a message out: accepted, refused or expired. It stays known."""
+        self._write()
         self._begin()
         self._count -= self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount
 
@@ -199,26 +236,33 @@ class SqliteStore:
 
     def hops(self) -> list[str]:
         """The hops that messages wait for."""
+        self._write()
         return [row[0] for row in self._execute("SELECT DISTINCT hop FROM messages")]
 
     def depth(self, hop: str) -> int:
         """Messages on their way to one hop."""
+        self._write()
         return self._execute("SELECT count(*) FROM messages WHERE hop = ?", (hop,)).fetchone()[0]
 
     def purge(self) -> int:
-        """Forget identities that are too old or too many, a bounded number at a time; returns how many."""
+        """Forget identities that are too old or too many, a bounded number at a time.
+
+        Returns:
+            0 when there is nothing left to purge.
+        """
+        row = self.duplicates.forget(int(self._wall_clock()))
+        if not row:
+            return 0
         self._begin()
-        oldest = int(self._wall_clock()) - REMEMBERED
         return self._execute(
-            "DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY key LIMIT ?)"
-            " AND (at < ? OR key <= (SELECT max(key) FROM known) - ?)",
-            (_PURGE_STEP, oldest, self._most_known),
+            "DELETE FROM known WHERE key IN (SELECT key FROM known WHERE key <= ? ORDER BY key LIMIT ?)",
+            (row, _PURGE_STEP),
         ).rowcount
 
     def _items(self, condition: str, values: Iterable[object]) -> list[Item]:
+        self._write()
         rows = self._execute(
-            "SELECT key, hop, originator, kind, message_id, body, expires, report FROM messages"  # noqa: S608
-            f" WHERE {condition}",
+            f"SELECT {_COLUMNS} FROM messages WHERE {condition}",  # noqa: S608
             tuple(values),
         )
         return [Item(*row) for row in rows]
@@ -265,6 +309,8 @@ class SqliteStore:
         self._execute("DELETE FROM application_servers WHERE registration_id = ?", (registration_id,))
 
 
-def _identity(hop: str, originator: str, kind: str, message_id: str, segment: int) -> bytes:
-    fields = "\0".join((hop, originator, kind, message_id, str(segment)))
-    return blake2b(fields.encode(), digest_size=16).digest()
+def _identity(hop: str, originator: str, kind: str, message_id: str, segment: int) -> int:
+    # With four million remembered, one of 4 * 10 ** 12 new ones would be taken for another. In the file are the octets
+    # of the hash, whatever the machine's order is; 0 has another meaning in memory.
+    fields = f"{hop}\0{originator}\0{kind}\0{message_id}\0{segment}"
+    return int.from_bytes(blake2b(fields.encode(), digest_size=8).digest(), sys.byteorder, signed=True) or 1

@@ -62,9 +62,9 @@ async def test_an_answer_is_given_after_the_commit(server, message):
     committed = server.face.committed
 
     async def watched():
-        seen.append(server.store._open)
+        seen.append(server.store.uncommitted)
         await committed()
-        seen.append(server.store._open)
+        seen.append(server.store.uncommitted)
 
     server.face.committed = watched
     await server.post(AS_MESSAGE, message())
