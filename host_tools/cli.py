@@ -192,13 +192,10 @@ GatewayUrl = Annotated[
 ServerUrl = Annotated[
     str | None, typer.Option("--server", help="http(s)://host:port of the server, to act as an AS.")
 ]
-Token = Annotated[
-    str | None,
+TokenFile = Annotated[
+    Path | None,
     typer.Option(
-        "--token",
-        envvar="MSGIN5G_TOKEN",
-        help="Bearer token of the AS; better in the environment.",
-        show_default=False,
+        help="File with the AS's bearer token; without it, MSGIN5G_TOKEN in the environment has it."
     ),
 ]
 Identity = Annotated[
@@ -212,7 +209,7 @@ def send(
     identity: Identity,
     gateway: GatewayUrl = None,
     server: ServerUrl = None,
-    token: Token = None,
+    token_file: TokenFile = None,
     to_ue: Annotated[str | None, typer.Option(help="UE Service ID of the recipient.")] = None,
     to_as: Annotated[str | None, typer.Option(help="AS Service ID of the recipient.")] = None,
     report: Annotated[bool, typer.Option(help="Ask for a delivery status report, and wait for it.")] = True,
@@ -234,7 +231,7 @@ def send(
         raise Failed("an Application Server sends to UEs: --to-ue")
     else:
         assert server
-        sending = shell.send_as_as(identity, server, _token(token), payload, to_ue, report, wait)
+        sending = shell.send_as_as(identity, server, _token(token_file), payload, to_ue, report, wait)
     with told("send"):
         outcome = run(sending)
     if outcome is None:
@@ -248,7 +245,7 @@ def watch(
     identity: Identity,
     gateway: GatewayUrl = None,
     server: ServerUrl = None,
-    token: Token = None,
+    token_file: TokenFile = None,
     listen: Annotated[
         str, typer.Option(help="Where an AS listens for the server: host:port.")
     ] = "127.0.0.1:0",
@@ -264,7 +261,7 @@ def watch(
         watching = shell.watch_as_ue(identity, gateway, count, tell)
     else:
         assert server
-        watching = shell.watch_as_as(identity, server, _token(token), listen, count, tell)
+        watching = shell.watch_as_as(identity, server, _token(token_file), listen, count, tell)
     try:
         with told("watch"):
             run(watching)
@@ -281,9 +278,16 @@ def _check_role(identity: str, gateway: str | None, server: str | None) -> None:
         raise Failed(f"--server {server!r}: expected http://host:port or https://host:port")
 
 
-def _token(token: str | None) -> str:
+def _token(path: Path | None) -> str:
+    # Not an option by itself: every process of the machine can read a command line.
+    try:
+        token = path.read_text(encoding="ascii").strip() if path else os.environ.get("MSGIN5G_TOKEN")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"--token-file {path}: {error}") from error
     if not token:
-        raise Failed("an Application Server needs its bearer token: set MSGIN5G_TOKEN")
+        raise Failed(
+            "an Application Server needs its bearer token: --token-file, or MSGIN5G_TOKEN in the environment"
+        )
     return token
 
 

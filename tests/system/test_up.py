@@ -145,6 +145,9 @@ async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
     assert await watch.ended() == 0
 
 
+# Any file will do for a token.
+TOKEN_FILE = str(Path(__file__).parents[2] / "LICENSE")
+
 WRONG_FLAGS = [
     (["up", "--security", "dtls"], "'none'"),
     (["up", "--server-port", "65536"], "--server-port"),
@@ -163,14 +166,38 @@ WRONG_FLAGS = [
         "no-such-host.invalid",
     ),
     (["send", "x", "--as", AS, "--server", "http://127.0.0.1:1", "--to-ue", "a"], "MSGIN5G_TOKEN"),
-    (["send", "x", "--as", AS, "--server", "127.0.0.1:1", "--token", "t", "--to-ue", "a"], "--server"),
     (
-        ["send", "x", "--as", AS, "--server", "http://127.0.0.1:1", "--token", "t", "--to-as", "a"],
+        ["send", "x", "--as", AS, "--server", "127.0.0.1:1", "--token-file", TOKEN_FILE, "--to-ue", "a"],
+        "--server",
+    ),
+    (
+        [
+            "send",
+            "x",
+            "--as",
+            AS,
+            "--server",
+            "http://127.0.0.1:1",
+            "--token-file",
+            TOKEN_FILE,
+            "--to-as",
+            "a",
+        ],
         "--to-ue",
     ),
     (["watch", "--as", AS], "--gateway"),
     (
-        ["watch", "--as", AS, "--server", "http://127.0.0.1:1", "--token", "t", "--listen", "x:y"],
+        [
+            "watch",
+            "--as",
+            AS,
+            "--server",
+            "http://127.0.0.1:1",
+            "--token-file",
+            TOKEN_FILE,
+            "--listen",
+            "x:y",
+        ],
         "--listen",
     ),
     (["send", "x", "--as", "", "--gateway", "127.0.0.1:1", "--to-ue", "a"], "--as"),
