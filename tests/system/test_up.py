@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import stat
+from pathlib import Path
 
 import httpx2
 import pytest
