@@ -246,7 +246,7 @@ class Client:
             _UP,
             originator,
             elements[wire.MESSAGE_TYPE],
-            elements[wire.MESSAGE_ID],
+            messages.stored_id(elements),
             messages.segment(elements),
             messages.encode(elements),
             expires,

@@ -323,6 +323,15 @@ def set_payload(elements, value):
     elements[wire.PAYLOAD] = value
 
 
+def stored_id(elements):
+    # What a store on the way up knows a message by, besides its originator. Message IDs are their senders' choice: one
+    # recipient may report on messages of several senders that have the same.
+    message_id = elements.get(wire.MESSAGE_ID)
+    if elements[wire.MESSAGE_TYPE] == wire.IMDN:
+        return "\t".join((message_id,) + recipient(elements))
+    return message_id
+
+
 def segment(elements):
     # 0 for a message that is not segmented: part of what tells a duplicate.
     return elements.get(wire.SEGMENT_NUMBER, 0)

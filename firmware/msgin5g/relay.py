@@ -63,7 +63,7 @@ class Relay:
     def queue_up(self, elements, originator, body, now):
         # False when the store has no room.
         kind = elements[wire.MESSAGE_TYPE]
-        message_id = elements.get(wire.MESSAGE_ID)
+        message_id = messages.stored_id(elements)
         if message_id is None:
             # REG and DEREG have none; each is one of its own.
             message_id = messages.new_message_id([self._up.random(256) for _ in range(16)])

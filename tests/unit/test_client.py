@@ -322,6 +322,22 @@ async def test_a_report_that_finds_no_room_holds_back_the_next_message_and_is_no
     assert taken == reports == ["m-0", "m-1", "m-2", "m-3"]
 
 
+async def test_messages_of_two_senders_with_the_same_message_id_are_two_messages():
+    world, server, client = setup()
+    await world.run(client.register())
+    for sender in ("as-1@example.org", "as-2@example.org"):
+        message = incoming()
+        message[wire.ORIGINATING_AS] = sender
+        server.post("ue", message)
+        world.settle()
+        assert (await world.run(client.receive())).originator == sender
+    await world.run(client.settled())
+    assert [messages.recipient(report)[1] for report in server.received] == [
+        "as-1@example.org",
+        "as-2@example.org",
+    ]
+
+
 async def test_a_report_that_comes_twice_is_told_once():
     world, server, client = setup()
     states = []

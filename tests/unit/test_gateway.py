@@ -109,6 +109,20 @@ async def test_relays_up_and_the_report_down():
     assert len(setup.store) == 0
 
 
+async def test_reports_on_messages_of_two_senders_with_the_same_message_id_are_two_reports():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    for sender in ("as-1@example.org", "as-2@example.org"):
+        message = to_client("on")
+        message[wire.ORIGINATING_AS] = sender
+        setup.server.post("gateway-up", message)
+        assert (await setup.run(client.receive())).originator == sender
+    setup.world.advance(5000)
+    senders = [messages.recipient(report)[1] for report in setup.received(wire.IMDN)]
+    assert senders == ["as-1@example.org", "as-2@example.org"]
+
+
 async def test_relays_down_and_the_report_up():
     setup = Setup()
     client = setup.client()
