@@ -209,6 +209,8 @@ class Message:
         return self._joined(self._location, self._location_end, "/")
 
     def _joined(self, at, end, between):
+        if at == end:
+            return ""
         data = self.data
         between = between.encode()
         parts = []

@@ -19,6 +19,9 @@ class Server:
         self._observed = {}
         self._most_transfers = most_transfers
         self._blocks = None
+        # The options of most answers with a body: their content format, and encoded.
+        self._usual = ABSENT
+        self._usual_encoded = b""
         self.handler_errors = 0
         # on_error(request, exception): a handler raised it; the peer has got 5.00.
         self.on_error = _only_counted
@@ -51,6 +54,9 @@ class Server:
         return self._blocks
 
     def respond(self, request, code, now, payload=b"", content_format=ABSENT, options=()):
+        if not options and request.block1 == request.block2 == ABSENT and len(payload) <= 1 << self._szx + 4:
+            self.endpoint.respond(request, code, self._content_format(content_format), payload, now)
+            return
         options = list(options)
         if content_format != ABSENT:
             options.append((n.CONTENT_FORMAT, content_format))
@@ -64,6 +70,14 @@ class Server:
             self.blocks().respond(request, code, options, payload, exponent, now)
             return
         self.endpoint.respond(request, code, encode_options(options) if options else b"", payload, now)
+
+    def _content_format(self, content_format):
+        if content_format == ABSENT:
+            return b""
+        if content_format != self._usual:
+            self._usual_encoded = encode_options([(n.CONTENT_FORMAT, content_format)])
+            self._usual = content_format
+        return self._usual_encoded
 
     # -- requests
 
@@ -88,10 +102,11 @@ class Server:
         if message.block2 != ABSENT and block.szx(message.block2) == block.RESERVED_SZX:
             self.refuse(request, n.BAD_REQUEST, now)
             return
-        if len(message.payload()) > self._most_body:
+        payload = message.payload()
+        if len(payload) > self._most_body:
             self.too_large(request, now)
             return
-        request.payload = bytes(message.payload())
+        request.payload = bytes(payload)
         if message.block1 != ABSENT and not self.blocks().upload(request, message, now):
             return
         if request.block2 != ABSENT and block.number(request.block2):
