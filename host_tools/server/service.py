@@ -64,6 +64,7 @@ class Outcome:
 
 
 ACCEPTED = Outcome(wire.ACCEPTED)
+STORED = Outcome(wire.ACCEPTED, wire.DELIVERY_STORED)
 
 
 def party(address: tuple[Any, Any]) -> str:
@@ -120,23 +121,23 @@ class Service:
 
         The outcome is durable with the store's next commit.
         """
-        kind, recipient = messages.recipient(elements)
+        to = kind, recipient = messages.recipient(elements)
         outbound = self.outbound.get(kind)
         if outbound is None:
             self.counters["unsupported_recipient"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNSUPPORTED_RECIPIENT)
         if elements[wire.MESSAGE_TYPE] == wire.IMDN:
-            return self._submit_report(elements, body, recipient, outbound, now)
+            return self._submit_report(elements, body, to, outbound, now)
         reachable = outbound.reachable(recipient)
         if not reachable and not elements[wire.STORE_AND_FORWARD_FLAG]:
             return self._not_reachable(elements, outbound.known(recipient))
         duplicates = self.counters["duplicates"]
-        outcome = self._store(elements, body, outbound, reachable, now)
+        outcome = self._store(elements, to, body, outbound, reachable, now)
         if outcome is ACCEPTED and self.counters["duplicates"] == duplicates:
             self.counters["messages"] += 1
             if not reachable:
                 self.counters["stored_for_later"] += 1
-                return Outcome(wire.ACCEPTED, wire.DELIVERY_STORED)
+                return STORED
         return outcome
 
     def _not_reachable(self, elements: Elements, known: bool) -> Outcome:
@@ -169,11 +170,11 @@ class Service:
             # Stored by a version that took what this one does not.
             _log.error("no report", originator=item.originator, message_id=item.message_id, cause=bad.cause)
             return
-        kind, recipient = messages.recipient(report)
+        to = kind, recipient = messages.recipient(report)
         outbound = self.outbound.get(kind)
         if outbound is None:
             return
-        self._store(report, messages.encode(report), outbound, outbound.reachable(recipient), now)
+        self._store(report, to, messages.encode(report), outbound, outbound.reachable(recipient), now)
 
     def expire(self, now: int, most: int = 1000) -> None:
         """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
@@ -185,21 +186,22 @@ class Service:
             self.fail(item, wire.EXPIRED, now)
 
     def _submit_report(
-        self, elements: Elements, body: bytes, recipient: str, outbound: Outbound, now: int
+        self, elements: Elements, body: bytes, to: tuple[Any, Any], outbound: Outbound, now: int
     ) -> Outcome:
         # Only the recipient of a message can report on it, and only to whom it came from.
-        reporter, sender = party(messages.originator(elements)), party(messages.recipient(elements))
+        reporter, sender = party(messages.originator(elements)), party(to)
         message_id = elements[wire.MESSAGE_ID]
         # A message in segments has its first one, number 1, for certain.
         if not any(self.store.knows(reporter, sender, wire.MSG, message_id, segment) for segment in (0, 1)):
             self.counters["unknown_message"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1
-        return self._store(elements, body, outbound, outbound.reachable(recipient), now)
+        return self._store(elements, to, body, outbound, outbound.reachable(to[1]), now)
 
     def _store(
         self,
         elements: Elements,
+        to: tuple[Any, Any],
         body: bytes,
         outbound: Outbound,
         reachable: bool,
@@ -207,7 +209,7 @@ class Service:
     ) -> Outcome:
         try:
             item = self.store.put(
-                party(messages.recipient(elements)),
+                party(to),
                 party(messages.originator(elements)),
                 elements[wire.MESSAGE_TYPE],
                 elements[wire.MESSAGE_ID],
