@@ -31,7 +31,7 @@ def decode(payload):
         # RFC 8259 knows UTF-8 only, where no octet of JSON is 0; CPython would take UTF-16 as well. Some MicroPythons
         # take an object that is cut off.
         usable = payload.rstrip()[-1:] == b"}" and b"\0" not in payload
-        members = json.loads(payload) if usable else None
+        members = loads(payload) if usable else None
         elements = from_members(members) if isinstance(members, dict) else None
     except BadMessage as bad:
         _drop_unusable(bad.elements)
@@ -94,16 +94,15 @@ def to_members(elements, column=wire.STAGE_2):
 
 
 def encode(elements):
-    return _dumps(to_members(elements)).encode()
+    return dumps(to_members(elements))
 
 
-if hasattr(json, "JSONEncoder"):
-    # CPython makes one for every dumps() with separators of its own.
-    _dumps = json.JSONEncoder(separators=(",", ":")).encode
-else:
+# JSON from and to octets. A host has quicker ones and sets them here.
+loads = json.loads
 
-    def _dumps(members):
-        return json.dumps(members, separators=(",", ":"))
+
+def dumps(members):
+    return json.dumps(members, separators=(",", ":")).encode()
 
 
 # What a list of a kind is a list of.

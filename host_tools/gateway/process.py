@@ -12,6 +12,7 @@ from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
+from host_tools import quick_json
 from host_tools.housekeeping import commit, housekeep
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
@@ -44,6 +45,7 @@ class GatewayProcess:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
+        quick_json.use()
         self.store = SqliteStore(settings.database, settings.most_messages)
         down = Endpoint(settings.coap.parameters(), random_bits)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)

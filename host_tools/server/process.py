@@ -10,6 +10,7 @@ import structlog
 from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
+from host_tools import quick_json
 from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep
 from host_tools.link import UdpLink, now
@@ -46,6 +47,7 @@ class ServerProcess:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
+        quick_json.use()
         self.store = SqliteStore(settings.database, settings.most_messages)
         self.service = Service(self.store, time.time)
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
