@@ -118,6 +118,8 @@ class GatewayProcess:
             "clients": len(self.gateway.registry),
             "claims_refused": self.gateway.registry.claims_refused,
             "store_messages": len(self.store),
+            "store_known": len(self.store.duplicates),
+            "store_known_shed": self.store.duplicates.shed,
             **self.gateway.counters,
         }
         for name, link in (("down", self.down), ("up", self.up)):

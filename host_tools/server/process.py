@@ -117,6 +117,8 @@ class ServerProcess:
             "ues": len(self.coap.registry),
             "claims_refused": self.coap.registry.claims_refused,
             "store_messages": len(self.store),
+            "store_known": len(self.store.duplicates),
+            "store_known_shed": self.store.duplicates.shed,
             **self.service.counters,
             "application_servers": len(self.application_servers),
             **{f"rest_{key}": value for key, value in self.rest.counters.items()},
