@@ -31,7 +31,7 @@ demo: setup ## the whole system on this machine, on simulated boards
 
 .PHONY: test
 test: setup lint ## every check: lint, types, firmware syntax, tests
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 .PHONY: bench
 bench: setup ## measure, print a table

@@ -56,6 +56,8 @@ def main() -> None:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"msgin5g: {end.code}\n")
     except (Failed, SettingsError) as error:
         sys.stderr.write(f"msgin5g: {error}\n")
         status = 2

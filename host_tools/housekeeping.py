@@ -1,17 +1,44 @@
-"""What a gateway and a server do with their store: commit, forget old identities; and tell the log what was counted."""
+"""What a gateway and a server do with their store: take it, commit, forget old identities; and tell their counts."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 from typing import TYPE_CHECKING
 
+from host_tools.settings import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from typing import TextIO
 
     from host_tools.store import SqliteStore
 
 _INTERVAL = 60.0
+
+
+def take(database: Path) -> TextIO:
+    """Take a database for this process, until what is returned is closed: two would answer for the same messages.
+
+    Raises:
+        SettingsError: another process has it, or its folder can't be written to.
+    """
+    path = database.with_name(database.name + ".lock")
+    try:
+        path.touch(mode=0o600)
+        file = path.open("w", encoding="ascii")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise
+    except BlockingIOError:
+        raise SettingsError(f"{database}: another process works with it") from None
+    except OSError as error:
+        raise SettingsError(f"{database}: {error.strerror}") from error
+    return file
 
 
 def commit(store: SqliteStore) -> None:

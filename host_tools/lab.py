@@ -12,8 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from host_tools.gateway.process import GatewayProcess
 from host_tools.server.process import ServerProcess
 from host_tools.server.rest import wire_api
@@ -21,8 +19,6 @@ from host_tools.settings import Coap, Credential, GatewaySettings, ServerSetting
 
 GATEWAY = "gateway@msgin5g.lab"
 _LOOPBACK = "127.0.0.1"
-
-_log = structlog.get_logger("msgin5g.lab")
 
 
 def server_settings(
@@ -98,7 +94,6 @@ class Lab:
 
     async def start(self) -> None:
         """Start both; returns when the gateway is registered at the server."""
-        _log.warning("NOT PROTECTED: the CoAP links of this lab are neither encrypted nor authenticated")
         await self.server.start()
         self.gateway = GatewayProcess(
             gateway_settings(self.directory, self.server.link.address, self._gateway_port, self._ack_timeout)

@@ -21,6 +21,10 @@ Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
 ServiceId = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
+# Said by every process that starts with security = "none", which is all there is so far.
+NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authenticated"
+
+
 class SettingsError(ValueError):
     """A settings file that can't be used; the message says where and why."""
 

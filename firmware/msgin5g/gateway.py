@@ -133,13 +133,13 @@ class Gateway:
         ue_service_id = elements[wire.UE_SERVICE_ID]
         if not self.registration.registered:
             # A server that does not know this gateway yet would take the client for one of its own.
-            self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.RECIPIENT_NOT_REACHABLE, now)
+            self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.SERVER_NOT_REACHABLE, now)
             return
         under_way = self._registering.get(ue_service_id)
         if under_way:
             # One of the two has been given up by its sender, or is somebody else's.
             self._clients.refuse(
-                under_way, wire.UNAVAILABLE, elements, wire.RECIPIENT_NOT_REACHABLE, now, max_age=5
+                under_way, wire.UNAVAILABLE, elements, wire.SERVER_NOT_REACHABLE, now, max_age=5
             )
         self._registering[ue_service_id] = request
 
@@ -149,9 +149,7 @@ class Gateway:
             if outcome == ACCEPTED:
                 self._registered(latest, elements, now)
             elif outcome == NOT_NOW:
-                self._refuse_registration(
-                    latest, elements, wire.UNAVAILABLE, wire.RECIPIENT_NOT_REACHABLE, now
-                )
+                self._refuse_registration(latest, elements, wire.UNAVAILABLE, wire.SERVER_NOT_REACHABLE, now)
             else:
                 self._refuse_registration(latest, elements, response.code, failure_cause(response), now)
 

@@ -13,11 +13,11 @@ from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
 from host_tools import quick_json
-from host_tools.housekeeping import commit, housekeep
+from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.settings import GatewaySettings, host_and_port
+from host_tools.settings import NOT_PROTECTED, GatewaySettings, host_and_port
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class GatewayProcess:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         quick_json.use()
+        self._lock = take(settings.database)
         self.store = SqliteStore(settings.database, settings.most_messages)
         down = Endpoint(settings.coap.parameters(), random_bits)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)
@@ -82,6 +83,7 @@ class GatewayProcess:
         self.gateway.start(now())
         self.up.flush()
         self._housekeeping = asyncio.create_task(housekeep(self.store, self.snapshot, _log))
+        _log.warning(NOT_PROTECTED)
         _log.info("listening", address=self.down.address, server=self.settings.server)
 
     async def registered(self) -> None:
@@ -110,6 +112,7 @@ class GatewayProcess:
         self.down.close()
         self.up.close()
         self.store.close()
+        self._lock.close()
 
     def snapshot(self) -> Mapping[str, float]:
         """Everything that is counted, for the log and for /metrics."""

@@ -12,7 +12,7 @@ from msgin5g.coap.endpoint import Endpoint
 
 from host_tools import quick_json
 from host_tools.gateway.process import random_bits
-from host_tools.housekeeping import commit, housekeep
+from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.server.application_servers import ApplicationServers
@@ -22,7 +22,7 @@ from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.server.service import Service
-from host_tools.settings import SettingsError
+from host_tools.settings import NOT_PROTECTED, SettingsError
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class ServerProcess:
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         quick_json.use()
+        self._lock = take(settings.database)
         self.store = SqliteStore(settings.database, settings.most_messages)
         self.service = Service(self.store, time.time)
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
@@ -87,6 +88,7 @@ class ServerProcess:
             asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
             asyncio.create_task(self._expire()),
         ]
+        _log.warning(NOT_PROTECTED)
         _log.info("listening", **self.addresses())
 
     async def stop(self) -> None:
@@ -97,6 +99,7 @@ class ServerProcess:
         await self.callback.stop()
         self.link.close()
         self.store.close()
+        self._lock.close()
 
     def addresses(self) -> dict[str, str]:
         """Where it listens."""

@@ -5,9 +5,10 @@ import sqlite3
 
 import pytest
 
+from host_tools import housekeeping
 from host_tools.gateway.process import GatewayProcess
 from host_tools.server.process import ServerProcess
-from host_tools.settings import GatewaySettings, ServerSettings
+from host_tools.settings import GatewaySettings, ServerSettings, SettingsError
 
 
 @pytest.fixture
@@ -76,3 +77,17 @@ def test_a_gateway_that_cannot_store_sends_nothing_and_ends(tmp_path, monkeypatc
     assert sent == []
     gateway.down.close()
     gateway.up.close()
+
+
+def test_a_database_works_for_one_process_only(tmp_path):
+    path = tmp_path / "server.sqlite"
+    lock = housekeeping.take(path)
+    with pytest.raises(SettingsError, match="another process works with it"):
+        housekeeping.take(path)
+    lock.close()
+    housekeeping.take(path).close()
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="nowhere"):
+        housekeeping.take(tmp_path / "nowhere" / "server.sqlite")
