@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from bench.machine import ROOT, description
 
-FILE = ROOT / "docs" / "measurements.md"
+_RESULTS = "docs/measurements.md"
+FILE = ROOT / _RESULTS
 _HEAD = """\
 # Measurements
 
@@ -57,7 +58,7 @@ def _how(name: str) -> str:
 def _commit() -> str:
     # With a mark where something else than the results themselves differs from the commit.
     commit = _git("rev-parse", "--short", "HEAD") or "unknown"
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{FILE.relative_to(ROOT)}")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{_RESULTS}")
     return f"{commit}-dirty" if changed else commit
 
 
