@@ -187,6 +187,42 @@ async def test_an_error_nobody_caught_does_not_end_the_link():
     await close(a, b)
 
 
+class InPieces:
+    # A socket on a heap that has no more than so many octets in a row.
+    def __init__(self, sock, most):
+        self._socket = sock
+        self._most = most
+
+    def recvfrom(self, octets):
+        if octets > self._most:
+            raise MemoryError
+        return self._socket.recvfrom(octets)
+
+    def recv(self, octets):
+        return self.recvfrom(octets)[0]
+
+
+async def test_a_heap_in_pieces_takes_what_fits():
+    a = Node()
+    b, port = listening()
+    address = a.link.resolve("127.0.0.1", port)
+    taken = a.link._socket
+    for connected in (False, True):
+        if connected:
+            a.link.connect(address)
+        a.link._receive_from = InPieces(taken, 700)
+        assert (await a.ask(address, body(300))).payload == body(300)
+    assert a.link.short_of_memory > 0 and a.link.errors == 0 and a.link.oversized == 0
+    # What does not fit is dropped, not taken for something shorter; it would come again.
+    peer = next(iter(b.endpoint._peers.values())).address
+    received = a.endpoint.counters["received"]
+    b.client.request(peer, n.POST, [(n.URI_PATH, "x")], body(900), None, b.link.now())
+    b.link.flush()
+    await asyncio.sleep_ms(20)
+    assert a.link.oversized == 1 and a.endpoint.counters["received"] == received
+    await close(a, b)
+
+
 async def test_now_counts_milliseconds_in_the_period_of_the_core():
     a = Node()
     start = a.link.now()

@@ -16,6 +16,8 @@ from .. import ticks
 _SLICE_MS = 200
 # Datagrams that are taken before other tasks have a turn.
 _MOST_AT_ONCE = 16
+# There is no use in asking for less: the shortest acknowledgement of a message fits, a message does not.
+_LEAST_OCTETS = 200
 
 
 class UdpLink:
@@ -25,6 +27,8 @@ class UdpLink:
         self.endpoint = endpoint
         self.errors = 0
         self.oversized = 0
+        # How often less than most_octets had to do for a datagram.
+        self.short_of_memory = 0
         # on_error(exception): nobody has caught it. It must not end the link.
         self.on_error = sys.print_exception
         self._most_octets = most_octets
@@ -33,6 +37,7 @@ class UdpLink:
         self._tasks = ()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._receive_from = self._socket
         if local_port is not None:
             self._socket.bind(socket.getaddrinfo("0.0.0.0", local_port)[0][-1])
 
@@ -89,22 +94,35 @@ class UdpLink:
     def _drain(self):
         for _ in range(_MOST_AT_ONCE):
             try:
-                data, address = self._read()
+                data, address, whole = self._read()
             except OSError:
                 # Nothing more to read, or an ICMP error that says what the timeout will say as well.
                 return
-            if len(data) > self._most_octets:
-                self.oversized += 1
-            else:
+            if whole:
                 self.endpoint.receive(data, len(data), address, self.now())
+            else:
+                self.oversized += 1
 
     def _read(self):
-        # One datagram and where it is from. readinto() would not do: it fills its buffer from several. One octet more
-        # than is taken shows that there was more.
-        if self._peer is not None:
-            return self._socket.recv(self._most_octets + 1), self._peer
-        data, address = self._socket.recvfrom(self._most_octets + 1)
-        return data, _hashable(address)
+        # One datagram, where it is from, and whether that is all of it: one octet more than is taken shows that there
+        # was more. (readinto() would not do: it fills its buffer from several.)
+        #
+        # A heap in pieces may not have that many octets in a row, and never again. Most datagrams are much shorter, so
+        # less is asked for then: a board must not go deaf.
+        octets = self._most_octets + 1
+        while True:
+            try:
+                if self._peer is not None:
+                    data, address = self._receive_from.recv(octets), self._peer
+                else:
+                    data, address = self._receive_from.recvfrom(octets)
+                    address = _hashable(address)
+                return data, address, len(data) < octets
+            except MemoryError:
+                if octets < _LEAST_OCTETS:
+                    raise
+                self.short_of_memory += 1
+                octets -= octets >> 2
 
     async def _watch(self):
         while True:
