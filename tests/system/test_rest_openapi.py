@@ -87,6 +87,10 @@ def map_body(context, body):
             body["msgId"] = f"message-{len(body['msgId'])}"
             if isinstance(body.get("stoAndFwInd"), bool):
                 body["stoAndFwInd"] = True
+        if isinstance(body.get("asSvcId"), str) and len(body["asSvcId"]) % 2 == 0:
+            body = body | {"asSvcId": f"as-{len(body['asSvcId'])}"}
+            if isinstance(body.get("targetUri"), str):
+                body["targetUri"] = "http://127.0.0.1:9/"
     return body
 
 
