@@ -17,6 +17,11 @@ DONE = 0
 LATER = 1
 AGAIN = 2
 
+# Priorities (the Priority type of a message): lower goes first.
+HIGH = 0
+MIDDLE = 1
+LOW = 2
+
 _FIRST_PAUSE = 1000
 _LONGEST_PAUSE = 60000
 
@@ -27,7 +32,19 @@ class Item:
     # Whoever sends it has asked for another attempt at once.
     again = False
 
-    def __init__(self, key, hop, originator, kind, message_id, body, expires=None, report=False):
+    def __init__(
+        self,
+        key,
+        hop,
+        originator,
+        kind,
+        message_id,
+        body,
+        expires=None,
+        report=False,
+        priority=MIDDLE,
+        segment=0,
+    ):
         self.key = key
         self.hop = hop
         self.originator = originator
@@ -38,6 +55,9 @@ class Item:
         self.expires = expires
         # The originator wants a delivery status report.
         self.report = report
+        self.priority = priority
+        # 0 when the message is not segmented.
+        self.segment = segment
 
 
 class Hop:

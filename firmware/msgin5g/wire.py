@@ -124,6 +124,10 @@ _ELEMENTS = """
 63 t|Expiration|
 64 s|Target address|
 65 s|Target type|
+66 i|Messages waiting|
+67 t|Expected configuration time|
+68 i|Number of individual delivery status reports|
+69 l|List of individual delivery status reports||List of individual delivery status report|
 """
 
 # Columns of _ELEMENTS.

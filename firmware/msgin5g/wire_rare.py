@@ -49,9 +49,29 @@ ALLOWED_PACKET_SIZE = 60
 SUBSCRIPTION_STATUS = 62
 EXPIRATION = 63
 
+# Own: how many messages wait for a UE, told in the answer to its registration (8.9)
+MESSAGES_WAITING = 66
+
+# Bulk configuration (8.1.4), aggregated delivery status report (8.4)
+EXPECTED_CONFIGURATION_TIME = 67
+NUMBER_OF_REPORTS = 68
+INDIVIDUAL_REPORTS = 69
+
 # Between an Application Client and the MSGin5G Client on another UE (8.11; TS 24.538, A.3)
 TARGET_ADDRESS = 64
 TARGET_TYPE = 65
+
+# Priority type (TS 29.538)
+HIGH = "HIGH"
+MIDDLE = "MIDDLE"
+LOW = "LOW"
+
+# Message Type of the update or discard of a stored message (8.3.6.1): the standard's is not known
+SFUPD = "SFUPD"
+
+# Resources besides PATH: subscription to topics (8.8), selection of a gateway (8.2.8)
+TOPICS_PATH = "msgin5g/topics"
+SELECTION_PATH = "msgin5g/selection"
 
 # Delivery Status of a group message that an Application Server has not let pass (8.7.4)
 DELIVERY_REJECTED = "DELY_REJECTED"
