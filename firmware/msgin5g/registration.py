@@ -3,26 +3,37 @@
 #
 # Once wanted, it is kept: refreshed now and then, done again when the peer has lost it or has fallen silent, with a
 # pause that doubles and is never the same for two UEs. Only an explicit refusal of the first attempt ends it.
+#
+# A gateway may answer that it registers several UEs at once, later (8.2.7): then the result comes in a request of its
+# own, or is asked for when it is due.
 
 from . import ticks, wire
 from .coap import numbers as coap
 from .coap.endpoint import Full
-from .resource import failure_cause, request_options
+from .resource import failure_cause, request_options, told
 
 _FIRST_PAUSE = 1000
 _LONGEST_PAUSE = 60000
+# A result that was expected by now is asked for after so many ms; one that is expected later than that, earlier.
+_RESULT_LATE = 10000
+_LONGEST_WAIT = 3600
 
 
 class Registration:
-    def __init__(self, coap_client, address, reg, dereg, on_change, refresh=1800):
+    def __init__(self, coap_client, address, reg, dereg, on_change, refresh=1800, wall_clock=None):
         # reg, dereg: the request bodies. on_change(registered, cause, now): registered, or not (cause is why, None
         # when contact was lost). refresh: seconds.
         self.registered = False
+        # Where the peer is, and what it is told; both may be changed.
+        self.address = address
+        self.reg = reg
+        # What the last answer said besides.
+        self.answer = {}
         self._coap = coap_client
         self._endpoint = coap_client.endpoint
-        self._address = address
-        self._reg = reg
         self._dereg = dereg
+        # Seconds since 1970, None while they are not known.
+        self._wall_clock = wall_clock or _no_clock
         self._on_change = on_change
         self._refresh = refresh * 1000
         self._wanted = False
@@ -49,14 +60,27 @@ class Registration:
         if self._wanted and self.registered:
             self._attempt(now)
 
+    def move(self, address, now):
+        # From here on at another peer.
+        self.address = address
+        self._failures = 0
+        self._due = None
+        wanted = self._wanted
+        self._give_up_transfer(now)
+        self._wanted = wanted
+        if not wanted:
+            return
+        if self.registered:
+            self.registered = False
+            self._on_change(False, None, now)
+        self._attempt(now)
+
     def stop(self, on_done, now):
         # on_done(now) when the peer has answered, or does not, or there was nothing to end.
         registered = self.registered
-        self._wanted = self.registered = False
+        self.registered = False
         self._due = None
-        if self._transfer:
-            self._transfer.cancel(now)
-            self._transfer = None
+        self._give_up_transfer(now)
         if not registered:
             on_done(now)
             return
@@ -65,15 +89,21 @@ class Registration:
         except Full:
             on_done(now)
 
+    def _give_up_transfer(self, now):
+        self._wanted = False
+        if self._transfer:
+            self._transfer.cancel(now)
+            self._transfer = None
+
     def _post(self, body, on_response, now):
-        return self._coap.request(self._address, coap.POST, request_options(), body, on_response, now)
+        return self._coap.request(self.address, coap.POST, request_options(), body, on_response, now)
 
     def _attempt(self, now):
         self._due = None
         if self._transfer:
             return
         try:
-            self._transfer = self._post(self._reg, self._on_response, now)
+            self._transfer = self._post(self.reg, self._on_response, now)
         except Full:
             self._retry(now)
 
@@ -82,6 +112,23 @@ class Registration:
         if not self._wanted:
             return
         if response.success():
+            self.take_result(told(response), now)
+            return
+        refused = response.code is not None and response.code >> 5 == 4 and response.code != wire.OVERLOADED
+        self._failed(failure_cause(response) if refused else None, now, response.max_age)
+
+    def take_result(self, elements, now):
+        # What the peer has decided, in its answer or in a request that came later.
+        if not self._wanted:
+            return
+        self.answer = elements
+        result = elements.get(wire.REGISTRATION_RESULT)
+        cause = elements.get(wire.FAILURE_CAUSE)
+        if cause or result == wire.REGISTRATION_FAILED:
+            self._failed(cause or result, now)
+        elif result is None and elements.get(wire.EXPECTED_REGISTRATION_TIME) and not self.registered:
+            self._arm(self._until_expected(elements), now)
+        else:
             self._failures = 0
             self._ever = True
             # Not all at the same moment: up to a tenth earlier.
@@ -89,14 +136,27 @@ class Registration:
             if not self.registered:
                 self.registered = True
                 self._on_change(True, None, now)
-            return
-        refused = response.code is not None and response.code >> 5 == 4 and response.code != wire.OVERLOADED
+
+    def _until_expected(self, elements):
+        # Milliseconds.
+        from . import rfc3339
+
+        wall = self._wall_clock()
+        try:
+            seconds = rfc3339.parse(elements[wire.EXPECTED_REGISTRATION_TIME]) - wall if wall else 0
+        except ValueError:
+            seconds = 0
+        return max(0, min(seconds, _LONGEST_WAIT)) * 1000 + _RESULT_LATE
+
+    def _failed(self, cause, now, at_least=0):
+        # cause: the peer has refused; None: it has not answered, or can't now.
         self.registered = False
-        if refused and not self._ever:
+        self._due = None
+        if cause and not self._ever:
             self._wanted = False
         else:
-            self._retry(now, response.max_age)
-        self._on_change(False, failure_cause(response) if refused else None, now)
+            self._retry(now, at_least)
+        self._on_change(False, cause, now)
 
     def _retry(self, now, at_least=0):
         pause = min(_FIRST_PAUSE << min(self._failures, 10), _LONGEST_PAUSE)
@@ -115,3 +175,7 @@ class Registration:
             self._attempt(now)
         else:
             self._endpoint.arm(self._due)
+
+
+def _no_clock():
+    return None

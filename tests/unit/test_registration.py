@@ -1,6 +1,6 @@
 # Being registered at the next hop up: kept, renewed, refreshed, refused, ended.
 
-from msgin5g import messages, ticks, wire
+from msgin5g import messages, rfc3339, ticks, wire
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.registration import Registration
@@ -196,3 +196,71 @@ def test_a_full_queue_is_tried_again():
     setup.world.join("server", endpoint)
     setup.world.advance(200000)
     assert setup.registration.registered
+
+
+def interim(seconds):
+    return {
+        wire.MESSAGE_TYPE: wire.REG,
+        wire.UE_SERVICE_ID: UE,
+        wire.EXPECTED_REGISTRATION_TIME: rfc3339.format(seconds),
+    }
+
+
+def test_an_interim_answer_is_not_yet_a_registration():
+    setup = Setup()
+    setup.server.interim.append(interim(setup.world.wall + 60))
+    setup.start()
+    assert not setup.registration.registered and setup.changes == []
+    setup.registration.take_result(messages.registration_result(wire.REG, UE), setup.world.now)
+    assert setup.registration.registered and setup.changes == [(True, None)]
+
+
+def test_a_late_result_is_asked_for():
+    setup = Setup()
+    setup.registration._wall_clock = setup.world.wall_clock
+    setup.server.interim.append(interim(setup.world.wall + 60))
+    setup.start()
+    setup.world.advance(69000)
+    assert len(setup.requests) == 1
+    setup.world.advance(2000)
+    assert len(setup.requests) == 2 and setup.registration.registered
+
+
+def test_without_a_clock_it_is_asked_for_soon():
+    setup = Setup()
+    setup.server.interim.append(interim(setup.world.wall + 60))
+    setup.start()
+    setup.world.advance(11000)
+    assert setup.registration.registered
+
+
+def test_a_result_that_refuses_ends_a_first_attempt():
+    setup = Setup()
+    setup.server.interim.append(interim(setup.world.wall + 60))
+    setup.start()
+    refused = messages.registration_result(wire.REG, UE, wire.NOT_AUTHORIZED)
+    setup.registration.take_result(refused, setup.world.now)
+    assert setup.changes == [(False, wire.NOT_AUTHORIZED)]
+    setup.world.advance(100000)
+    assert len(setup.requests) == 1
+
+
+def test_moves_to_another_peer():
+    setup = Setup()
+    setup.start()
+    second = FakeServer(setup.world, "second")
+    setup.registration.move("second", setup.world.now)
+    setup.world.settle()
+    assert setup.registration.registered and second.registered == {UE: "ue"}
+    assert setup.changes == [(True, None), (False, None), (True, None)]
+
+
+def test_moves_while_an_attempt_is_under_way():
+    setup = Setup()
+    endpoint = setup.world.leave("server")
+    second = FakeServer(setup.world, "second")
+    setup.start()
+    setup.registration.move("second", setup.world.now)
+    setup.world.settle()
+    assert setup.registration.registered and second.registered == {UE: "ue"}
+    assert endpoint and setup.changes == [(True, None)]

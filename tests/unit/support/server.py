@@ -27,11 +27,16 @@ class FakeServer:
         self.received = []
         # (code, elements) to answer the next messages with, instead of acceptance
         self.answers = []
+        # Elements to answer the next registrations with, instead of success.
+        self.interim = []
         self.refuse = None
 
     def _on_reg(self, request, elements, now):
         if self.refuse:
             self.resource.refuse(request, wire.REFUSED, elements, self.refuse, now)
+            return
+        if self.interim:
+            self.resource.answer(request, wire.ACCEPTED, now, self.interim.pop(0))
             return
         ue = elements[wire.UE_SERVICE_ID]
         self.registered[ue] = request.peer.address
