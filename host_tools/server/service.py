@@ -8,6 +8,7 @@ Servers over HTTP (:mod:`host_tools.server.callback`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,8 +17,6 @@ from msgin5g import messages, wire
 from msgin5g.store import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgin5g.delivery import Item
     from msgin5g.registry import Registered
 
@@ -79,13 +78,28 @@ def party(address: tuple[Any, Any]) -> str:
     return service_id if kind == wire.UE else f"{kind}\t{service_id}"
 
 
+# A step on a message's way in: what has been decided about it, or None to let it go on. A target decides in any case.
+Step = Callable[[Elements, bytes, int], Outcome | None]
+Target = Callable[[Elements, bytes, int], Outcome]
+
+
 class Service:
     """Takes messages and reports in, resolves their target, and stores them for it.
+
+    What arrives goes to the procedure of its Message Type. A message passes the steps, one after the other, and the
+    first that has an outcome ends that; then it goes to the target of its recipient's kind, which is one party unless
+    somebody has said otherwise (a group, a topic). What is stored for one party is stored by :meth:`deposit`.
 
     Args:
         store: where messages are before anyone is told they are accepted.
         wall_clock: seconds since 1970.
         longest_expiration: bound on how long a message is held, in seconds.
+
+    Attributes:
+        outbound: kind of address -> the way out to parties of that kind.
+        procedures: Message Type -> what becomes of it.
+        steps: what a message passes before its target is resolved.
+        targets: kind of recipient -> where messages for it go, where that is not one party.
     """
 
     def __init__(
@@ -108,11 +122,14 @@ class Service:
             refused_by_recipient=0,
         )
         self.outbound: dict[str, Outbound] = {}
-        self._wall_clock = wall_clock
+        self.procedures: dict[str, Target] = {wire.MSG: self.message, wire.IMDN: self.report}
+        self.steps: list[Step] = []
+        self.targets: dict[str, Target] = {}
+        self.wall_clock = wall_clock
         self._longest_expiration = longest_expiration
 
     def submit(self, elements: Elements, body: bytes, now: int) -> Outcome:
-        """Take in a checked message or delivery status report (8.3.2, 8.3.4) from a sender known to be who it says.
+        """Take in a checked message (8.3.2), report (8.3.4) or the like from a sender known to be who it says.
 
         Args:
             elements: its information elements.
@@ -121,24 +138,72 @@ class Service:
 
         The outcome is durable with the store's next commit.
         """
-        to = kind, recipient = messages.recipient(elements)
+        return self.procedures[elements[wire.MESSAGE_TYPE]](elements, body, now)
+
+    def message(self, elements: Elements, body: bytes, now: int) -> Outcome:
+        """Take in a message: the steps, then its target."""
+        for step in self.steps:
+            outcome = step(elements, body, now)
+            if outcome is not None:
+                return outcome
+        return self.targets.get(messages.recipient(elements)[0], self.to_one)(elements, body, now)
+
+    def to_one(self, elements: Elements, body: bytes, now: int) -> Outcome:
+        """Take in a message for one UE or Application Server."""
+        kind, recipient = messages.recipient(elements)
         outbound = self.outbound.get(kind)
         if outbound is None:
-            self.counters["unsupported_recipient"] += 1
-            return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNSUPPORTED_RECIPIENT)
-        if elements[wire.MESSAGE_TYPE] == wire.IMDN:
-            return self._submit_report(elements, body, to, outbound, now)
+            return self._unsupported()
         reachable = outbound.reachable(recipient)
         if not reachable and not elements[wire.STORE_AND_FORWARD_FLAG]:
             return self._not_reachable(elements, outbound.known(recipient))
-        duplicates = self.counters["duplicates"]
-        outcome = self._store(elements, to, body, outbound, reachable, now)
-        if outcome is ACCEPTED and self.counters["duplicates"] == duplicates:
-            self.counters["messages"] += 1
-            if not reachable:
-                self.counters["stored_for_later"] += 1
-                return STORED
-        return outcome
+        try:
+            item = self.deposit(elements, body, now)
+        except Full:
+            return self.full()
+        if item is None:
+            return ACCEPTED
+        self.counters["messages"] += 1
+        if reachable:
+            return ACCEPTED
+        self.counters["stored_for_later"] += 1
+        return STORED
+
+    def deposit(self, elements: Elements, body: bytes, now: int) -> Item | None:
+        """Store a message or report for one party, and send it if that one is reachable.
+
+        Returns:
+            The stored item; None for a duplicate, which is counted.
+
+        Raises:
+            Full: the store has no room.
+        """
+        to = kind, recipient = messages.recipient(elements)
+        outbound = self.outbound[kind]
+        item = self.store.put(
+            party(to),
+            party(messages.originator(elements)),
+            elements[wire.MESSAGE_TYPE],
+            elements[wire.MESSAGE_ID],
+            messages.segment(elements),
+            body,
+            self._expires(elements),
+            bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+        )
+        if item is None:
+            self.counters["duplicates"] += 1
+        elif outbound.reachable(recipient):
+            outbound.add(item, now)
+        return item
+
+    def full(self) -> Outcome:
+        """The outcome of what the store has no room for; it is counted."""
+        self.counters["store_full"] += 1
+        return Outcome(wire.UNAVAILABLE, wire.DELIVERY_FAILED, wire.STORE_FULL)
+
+    def _unsupported(self) -> Outcome:
+        self.counters["unsupported_recipient"] += 1
+        return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNSUPPORTED_RECIPIENT)
 
     def _not_reachable(self, elements: Elements, known: bool) -> Outcome:
         if self._knows(elements):
@@ -170,25 +235,24 @@ class Service:
             # Stored by a version that took what this one does not.
             _log.error("no report", originator=item.originator, message_id=item.message_id, cause=bad.cause)
             return
-        to = kind, recipient = messages.recipient(report)
-        outbound = self.outbound.get(kind)
-        if outbound is None:
-            return
-        self._store(report, to, messages.encode(report), outbound, outbound.reachable(recipient), now)
+        if messages.recipient(report)[0] in self.outbound:
+            self._deposit_report(report, messages.encode(report), now)
 
     def expire(self, now: int, most: int = 1000) -> None:
         """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
-        for item in self.store.expired(self._wall_clock(), most):
+        for item in self.store.expired(self.wall_clock(), most):
             if any(outbound.under_way(item) for outbound in self.outbound.values()):
                 continue
             self.counters["expired"] += 1
             _log.info("expired", originator=item.originator, recipient=item.hop, message_id=item.message_id)
             self.fail(item, wire.EXPIRED, now)
 
-    def _submit_report(
-        self, elements: Elements, body: bytes, to: tuple[Any, Any], outbound: Outbound, now: int
-    ) -> Outcome:
+    def report(self, elements: Elements, body: bytes, now: int) -> Outcome:
+        """Take in a delivery status report (8.3.4)."""
         # Only the recipient of a message can report on it, and only to whom it came from.
+        to = messages.recipient(elements)
+        if to[0] not in self.outbound:
+            return self._unsupported()
         reporter, sender = party(messages.originator(elements)), party(to)
         message_id = elements[wire.MESSAGE_ID]
         # A message in segments has its first one, number 1, for certain.
@@ -196,39 +260,17 @@ class Service:
             self.counters["unknown_message"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1
-        return self._store(elements, to, body, outbound, outbound.reachable(to[1]), now)
+        return self._deposit_report(elements, body, now)
 
-    def _store(
-        self,
-        elements: Elements,
-        to: tuple[Any, Any],
-        body: bytes,
-        outbound: Outbound,
-        reachable: bool,
-        now: int,
-    ) -> Outcome:
+    def _deposit_report(self, elements: Elements, body: bytes, now: int) -> Outcome:
         try:
-            item = self.store.put(
-                party(to),
-                party(messages.originator(elements)),
-                elements[wire.MESSAGE_TYPE],
-                elements[wire.MESSAGE_ID],
-                messages.segment(elements),
-                body,
-                self._expires(elements),
-                bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
-            )
+            self.deposit(elements, body, now)
         except Full:
-            self.counters["store_full"] += 1
-            return Outcome(wire.UNAVAILABLE, wire.DELIVERY_FAILED, wire.STORE_FULL)
-        if item is None:
-            self.counters["duplicates"] += 1
-        elif reachable:
-            outbound.add(item, now)
+            return self.full()
         return ACCEPTED
 
     def _expires(self, elements: Elements) -> int:
-        wall = int(self._wall_clock())
+        wall = int(self.wall_clock())
         stated = messages.expiration(elements)
         if stated is not None:
             return min(stated, wall + self._longest_expiration)
