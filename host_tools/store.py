@@ -16,14 +16,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from msgin5g import wire
-from msgin5g.delivery import Item
+from msgin5g.delivery import HIGH, LOW, MIDDLE, Item
 from msgin5g.registry import Registered
 from msgin5g.store import Full
 
 from host_tools.duplicates import Duplicates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
 _SCHEMA = """
@@ -36,9 +36,11 @@ CREATE TABLE IF NOT EXISTS messages (
     message_id TEXT NOT NULL,
     body BLOB NOT NULL,
     expires INTEGER,
-    report INTEGER NOT NULL
+    report INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    segment INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS messages_by_hop ON messages (hop, key);
+CREATE INDEX IF NOT EXISTS messages_by_priority ON messages (hop, priority, key);
 CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires) WHERE expires IS NOT NULL;
 
 -- Identities of all messages stored lately, whether still on their way or not: the memory against duplicates. A row
@@ -64,6 +66,14 @@ CREATE TABLE IF NOT EXISTS application_servers (
 ) WITHOUT ROWID;
 """
 
+# What the tables above are, as PRAGMA user_version says it. A file without a version is one of version 1, or new.
+_VERSION = 2
+_FROM_1_TO_2 = """
+ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE messages ADD COLUMN segment INTEGER NOT NULL DEFAULT 0;
+DROP INDEX messages_by_hop;
+"""
+
 # An identity is remembered at least this long after the message was stored, in seconds, unless there are too many.
 REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
@@ -71,8 +81,10 @@ _CHECKPOINT = "wal_autocheckpoint=8000"
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 500
 
-_COLUMNS = "key, hop, originator, kind, message_id, body, expires, report"
-_INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_COLUMNS = "key, hop, originator, kind, message_id, body, expires, report, priority, segment"
+_INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_PENDING = f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608
+_EXPIRED = f"SELECT {_COLUMNS} FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?"  # noqa: S608
 
 
 class SqliteStore:
@@ -86,6 +98,10 @@ class SqliteStore:
 
     Attributes:
         duplicates: the memory against duplicates, but for what is not written yet.
+        on_dropped: part of what all stores have; this one refuses and drops nothing.
+
+    Raises:
+        sqlite3.Error: the file is no store, can't be written, or was written by a newer msgin5g.
     """
 
     def __init__(
@@ -97,12 +113,13 @@ class SqliteStore:
     ) -> None:
         self.path = path
         path.touch(mode=0o600, exist_ok=True)
+        self.on_dropped: Callable[[Item], None] | None = None
         self._wall_clock = wall_clock
         self._most_messages = most_messages
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000", _CHECKPOINT):
             self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_SCHEMA)
+        self._bring_up_to_date()
         self._execute = self._database.execute
         self._open = False
         self._broken: sqlite3.Error | None = None
@@ -114,6 +131,17 @@ class SqliteStore:
         self._known_row = self._load_known()
         # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
         self._next_key: int = self._execute("SELECT ifnull(max(key), 0) + 1 FROM messages").fetchone()[0]
+
+    def _bring_up_to_date(self) -> None:
+        version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            reason = f"{self.path} was written by a newer msgin5g (version {version} of its tables)"
+            self._database.close()
+            raise sqlite3.DatabaseError(f"{reason}: use that one, or another file")
+        steps = _SCHEMA
+        if not version and self._database.execute("PRAGMA table_info(messages)").fetchall():
+            steps = _FROM_1_TO_2 + _SCHEMA
+        self._database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={_VERSION}; COMMIT")
 
     def __len__(self) -> int:
         """Messages on their way."""
@@ -184,7 +212,7 @@ class SqliteStore:
 
     # -- messages
 
-    def put(
+    def put(  # noqa: PLR0913, PLR0917 (the face of all stores)
         self,
         hop: str,
         originator: str,
@@ -194,6 +222,7 @@ class SqliteStore:
         body: bytes,
         expires: int | None = None,
         report: bool = False,
+        priority: int = MIDDLE,
     ) -> Item | None:
         """Store a message for a hop.
 
@@ -212,8 +241,9 @@ class SqliteStore:
         self._next_key = key + 1
         self._count += 1
         self._fresh.add(identity)
-        self._rows.append((key, hop, originator, kind, message_id, body, expires, report))
-        return Item(key, hop, originator, kind, message_id, body, expires, report)
+        row = (key, hop, originator, kind, message_id, body, expires, report, priority, segment)
+        self._rows.append(row)
+        return Item(*row)
 
     def knows(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
         """Was this message stored before, whatever became of it?"""
@@ -226,13 +256,17 @@ class SqliteStore:
         self._begin()
         self._count -= self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount
 
-    def pending(self, hop: str, after: int, most: int) -> list[Item]:
-        """The oldest messages for a hop with a key above ``after``."""
-        return self._items("hop = ? AND key > ? ORDER BY key LIMIT ?", (hop, after, most))
+    def pending(self, hop: str, after: int, most: int, priority: int | None = None) -> list[Item]:
+        """The oldest messages for a hop with a key above ``after``, of one priority or of all."""
+        if priority is not None:
+            return self._items(_PENDING, (hop, priority, after, most))
+        items = [item for each in range(HIGH, LOW + 1) for item in self.pending(hop, after, most, each)]
+        items.sort(key=lambda item: item.key)
+        return items[:most]
 
     def expired(self, seconds: float, most: int) -> list[Item]:
         """Messages whose expiration time has come."""
-        return self._items("expires <= ? ORDER BY expires LIMIT ?", (int(seconds), most))
+        return self._items(_EXPIRED, (int(seconds), most))
 
     def hops(self) -> list[str]:
         """The hops that messages wait for."""
@@ -259,13 +293,9 @@ class SqliteStore:
             (row, _PURGE_STEP),
         ).rowcount
 
-    def _items(self, condition: str, values: Iterable[object]) -> list[Item]:
+    def _items(self, query: str, values: tuple) -> list[Item]:
         self._write()
-        rows = self._execute(
-            f"SELECT {_COLUMNS} FROM messages WHERE {condition}",  # noqa: S608
-            tuple(values),
-        )
-        return [Item(*row) for row in rows]
+        return [Item(*row) for row in self._execute(query, values)]
 
     # -- registrations of UEs (msgin5g.registry)
 

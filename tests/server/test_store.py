@@ -9,9 +9,11 @@ import sys
 from typing import Any
 
 import pytest
+from msgin5g.delivery import HIGH, LOW, MIDDLE
 from msgin5g.registry import Registered
 from msgin5g.store import Full
 
+import host_tools.store
 from host_tools.store import REMEMBERED, SqliteStore
 
 
@@ -59,6 +61,58 @@ def test_what_was_put_is_pending_oldest_first(store):
     assert len(store) == 6
     assert sorted(store.hops()) == ["ue-2", "ue-3"]
     assert store.depth("ue-2") == 5
+
+
+def test_by_priority_and_by_segment(store, clock):
+    for number in range(6):
+        put(store, f"m-{number}", priority=(LOW, HIGH)[number & 1], segment=number)
+    store = reopened(store, clock)
+    high = store.pending("ue-2", -1, 2, HIGH)
+    assert [(item.message_id, item.priority, item.segment) for item in high] == [
+        ("m-1", HIGH, 1),
+        ("m-3", HIGH, 3),
+    ]
+    assert [item.message_id for item in store.pending("ue-2", high[-1].key, 2, HIGH)] == ["m-5"]
+    assert [item.message_id for item in store.pending("ue-2", -1, 4)] == ["m-0", "m-1", "m-2", "m-3"]
+    assert not store.pending("ue-2", -1, 10, MIDDLE)
+    (plan,) = store._execute(
+        f"EXPLAIN QUERY PLAN {host_tools.store._PENDING}", ("ue-2", HIGH, 0, 1)
+    ).fetchall()
+    assert plan[3] == "SEARCH messages USING INDEX messages_by_priority (hop=? AND priority=? AND key>?)"
+    store.close()
+
+
+# The tables of messages as the first version made them.
+VERSION_1 = """
+CREATE TABLE messages (
+    key INTEGER PRIMARY KEY, hop TEXT NOT NULL, originator TEXT NOT NULL, kind TEXT NOT NULL,
+    message_id TEXT NOT NULL, body BLOB NOT NULL, expires INTEGER, report INTEGER NOT NULL
+);
+CREATE INDEX messages_by_hop ON messages (hop, key);
+INSERT INTO messages VALUES (7, 'ue-2', 'ue-1', 'MSG', 'm-7', x'7b7d', 5, 1);
+"""
+
+
+def test_a_file_of_the_first_version_is_taken_over(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(VERSION_1)
+    for _ in range(2):
+        store = SqliteStore(path)
+        (item,) = store.pending("ue-2", -1, 10, MIDDLE)
+        assert (item.key, item.message_id, item.body, item.expires) == (7, "m-7", b"{}", 5)
+        assert (item.priority, item.segment) == (MIDDLE, 0)
+        assert not store._execute("SELECT 1 FROM sqlite_master WHERE name = 'messages_by_hop'").fetchall()
+        store.close()
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path):
+    path = tmp_path / "store.sqlite"
+    SqliteStore(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version=3")
+    with pytest.raises(sqlite3.DatabaseError, match=r"store\.sqlite was written by a newer msgin5g"):
+        SqliteStore(path)
 
 
 def test_a_duplicate_is_known_while_stored_and_after(store):

@@ -1,12 +1,22 @@
-# Stores hold messages until the next hop has accepted them. All have the same face:
+# Stores hold messages until the next hop has accepted them, or, in an inbox, until the application has taken them. All
+# have the same face:
 #
-#     put(hop, originator, kind, message_id, segment, body, expires, report) -> Item, or None for one that is known
+#     put(hop, originator, kind, message_id, segment, body, expires=None, report=False, priority=MIDDLE)
+#         -> delivery.Item, or None for one that is known
 #     remove(item)                        accepted, refused or expired; it stays known as a duplicate
-#     pending(hop, after, most) -> [Item]    oldest first, with a key above `after`
-#     expired(seconds, most) -> [Item]       those whose expiration time has come
-#     commit()                            what was put or removed is durable when this returns
+#     withdraw(item)                      put, but commit() raised Full: as if it had never come, not known either
+#                                         (not in the hosts' store, whose process ends when a commit fails)
+#     knows(hop, originator, kind, message_id, segment)      was it put before, whatever became of it?
+#     pending(hop, after, most, priority=None) -> [Item]     oldest first, with a key above `after`
+#     expired(seconds, most) -> [Item]    those whose expiration time has come
+#     commit()                            what was put and removed is durable, all of it or nothing, when this returns
+#     on_dropped                          None, or called with an item that was dropped to make room
 #
-# put() raises Full when there is no room.
+# put() raises Full when there is no room, and so does commit() of a store whose medium fails. The inbox has room of its
+# own: what comes in takes none from what is to go out, and none is ever dropped.
+
+# The hop of what has come in and waits for the application.
+INBOX = "in"
 
 
 class Full(Exception):
