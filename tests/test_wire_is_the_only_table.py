@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgin5g import wire, wire_rare
+from msgin5g import wire, wire_names, wire_rare
 from msgin5g.coap import numbers
+from msgin5g.coap.message import dotted
 
 from host_tools.server.rest import wire_api
 
@@ -25,7 +26,7 @@ CODES = ROOT / "firmware/msgin5g/coap/numbers.py"
 def member_names() -> set[str]:
     """Names that cannot be anything but a member's: of several words, or in camelCase."""
     names = set()
-    for line in wire._ELEMENTS.strip().split("\n"):
+    for line in wire_names._ELEMENTS.strip().split("\n"):
         names.update(line.split("|")[1:])
     names.update(wire_api._MEMBERS.values())
     return {name for name in names if " " in name or re.search("[a-z][A-Z]", name)}
@@ -61,7 +62,7 @@ RESPONSES = {
     for value in constants(numbers).values()
     if isinstance(value, int) and numbers.CREATED <= value < 0xC0
 }
-DOTTED = {numbers.dotted(code) for code in RESPONSES}
+DOTTED = {dotted(code) for code in RESPONSES}
 SPELLED = member_names() | paths() | values() | DOTTED
 
 
@@ -97,7 +98,7 @@ def spelled(source: str, codes: bool = True) -> Iterator[tuple[int, object]]:
             and value in RESPONSES
             and (ast.get_source_segment(source, node) or "").startswith("0x")
         ):
-            yield node.lineno, numbers.dotted(value)
+            yield node.lineno, dotted(value)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,7 +6,7 @@
 import json
 from binascii import a2b_base64, b2a_base64
 
-from . import wire
+from . import wire, wire_names
 
 # Longer identifiers are nobody's: a UE Service ID or a Message ID is a few dozen characters.
 _LONGEST_ID = 255
@@ -55,7 +55,7 @@ def from_members(members):
     elements = {}
     wrong = None
     for key, value in members.items():
-        found = wire.element(key)
+        found = wire_names.element(key)
         if found is None or value is None:
             continue
         number, kind = found
@@ -89,7 +89,7 @@ def to_members(elements, column=wire.STAGE_2):
             value = to_members(value, column)
         elif isinstance(value, list):
             value = [to_members(one, column) if isinstance(one, dict) else one for one in value]
-        members[wire.name(number, column)] = value
+        members[wire_names.name(number, column)] = value
     return members
 
 
@@ -137,7 +137,7 @@ def _typed(number, kind, value):
     elif isinstance(value, list):
         kind = _OF_LIST[kind]
         return [_typed(number, kind, one) for one in value]
-    raise BadMessage(wire.INVALID_IE + wire.name(number))
+    raise BadMessage(wire.INVALID_IE + wire_names.name(number))
 
 
 def _address(number, value):
@@ -148,7 +148,7 @@ def _address(number, value):
         for kind, element in kinds:
             if parts.get(wire.ADDRESS_TYPE) == kind and wire.ADDRESS in parts:
                 return element, parts[wire.ADDRESS]
-    raise BadMessage(wire.INVALID_IE + wire.name(number))
+    raise BadMessage(wire.INVALID_IE + wire_names.name(number))
 
 
 # -- what a message must have
@@ -158,7 +158,7 @@ def check(elements):
     unusable = _drop_unusable(elements)
     kind = elements.get(wire.MESSAGE_TYPE)
     if kind is None:
-        raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(wire.MESSAGE_TYPE))
+        raise BadMessage(wire.MANDATORY_IE_MISSING + wire_names.name(wire.MESSAGE_TYPE))
     mandatory = wire.MANDATORY.get(kind)
     if mandatory is None:
         kind = elements[wire.MESSAGE_TYPE] = kind.upper()
@@ -166,7 +166,7 @@ def check(elements):
         if mandatory is None:
             raise BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
     if unusable is not None:
-        raise BadMessage(wire.INVALID_IE + wire.name(unusable))
+        raise BadMessage(wire.INVALID_IE + wire_names.name(unusable))
     for element in mandatory:
         if element == wire.ORIGINATOR:
             value = originator(elements)[1]
@@ -175,7 +175,7 @@ def check(elements):
         else:
             value = elements.get(element)
         if value is None or value == "":
-            raise BadMessage(wire.MANDATORY_IE_MISSING + wire.name(element))
+            raise BadMessage(wire.MANDATORY_IE_MISSING + wire_names.name(element))
     if wire.PAYLOAD_ENCODING in elements:
         payload(elements)
 
@@ -307,7 +307,7 @@ def payload(elements):
         try:
             return a2b_base64(value)
         except ValueError:
-            raise BadMessage(wire.INVALID_IE + wire.name(wire.PAYLOAD))
+            raise BadMessage(wire.INVALID_IE + wire_names.name(wire.PAYLOAD))
     return value
 
 

@@ -4,7 +4,7 @@
 
 from . import messages, wire
 from .coap import numbers as coap
-from .coap.message import ABSENT, uri_options
+from .coap.message import ABSENT, dotted, uri_options
 
 
 class MessageResource:
@@ -84,7 +84,7 @@ def failure_cause(response):
     cause = told(response).get(wire.FAILURE_CAUSE)
     if cause:
         return cause
-    return coap.dotted(response.code) if response.code is not None else wire.RECIPIENT_NOT_REACHABLE
+    return dotted(response.code) if response.code is not None else wire.RECIPIENT_NOT_REACHABLE
 
 
 # What a response means for the message that was sent.

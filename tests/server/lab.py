@@ -4,6 +4,7 @@ from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
+from msgin5g.coap.message import dotted
 from msgin5g.coap.server import Server as CoapServer
 from msgin5g.resource import MessageResource, request_options, told
 from world import World
@@ -58,7 +59,7 @@ class Peer:
     def post(self, elements):
         """Send a message that is answered at once: (code, elements)."""
         (response,) = self.send(elements)
-        return coap.dotted(response.code), told(response)
+        return dotted(response.code), told(response)
 
     def register(self, ue):
         return self.post(messages.registration(ue))

@@ -3,6 +3,7 @@
 import pytest
 from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
+from msgin5g.coap.message import dotted
 from msgin5g.resource import request_options
 
 from tests.server.lab import AS, GATEWAY, GATEWAY2, SERVER, UE1, UE2, UE3, Lab, msg
@@ -87,7 +88,7 @@ def test_one_that_is_silent_is_taken_over(lab):
     answer = successor.send(messages.registration(UE1))
     assert answer == []
     lab.world.advance(5000)
-    assert coap.dotted(answer[0].code) == "2.01"
+    assert dotted(answer[0].code) == "2.01"
     assert lab.address(UE1) == successor.address
 
 
@@ -117,7 +118,7 @@ def test_registrations_are_bounded(tmp_path):
     ue.register(UE1)
     ue.register(UE2)
     response = ue.send(messages.registration(UE3))[0]
-    assert coap.dotted(response.code) == "5.03"
+    assert dotted(response.code) == "5.03"
     assert response.max_age == 5
     assert ue.register(UE1)[0] == "2.01"
     ue.post(messages.deregistration(UE1))
@@ -332,7 +333,7 @@ def test_a_gateway_that_comes_back_at_another_address(lab):
     moved = lab.peer("gateway-moved")
     answer = moved.send(messages.registration(GATEWAY))
     lab.world.advance(10_000)
-    assert coap.dotted(answer[0].code) == "2.01"
+    assert dotted(answer[0].code) == "2.01"
     assert {lab.address(ue) for ue in (GATEWAY, UE1, UE2)} == {moved.address}
     assert moved.ids() == ["1"]
     # It may speak for them at once, the old address may not.
@@ -403,5 +404,5 @@ def test_killed_before_the_commit_nothing_was_acknowledged(lab):
     assert lab.held(UE2) == []
     # The sender's retransmission finds the server that follows.
     lab.world.advance(10_000)
-    assert [coap.dotted(response.code) for response in responses] == ["2.04"]
+    assert [dotted(response.code) for response in responses] == ["2.04"]
     assert second.ids() == ["m-1"]

@@ -4,7 +4,7 @@ from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import TIMEOUT, Endpoint, Parameters
-from msgin5g.coap.message import uri_options
+from msgin5g.coap.message import dotted, uri_options
 from msgin5g.coap.server import Server
 from msgin5g.resource import (
     ACCEPTED,
@@ -75,7 +75,7 @@ def test_content_format_may_be_left_out():
 def test_another_content_format_is_refused():
     setup = Setup()
     options = uri_options(wire.PATH) + [(coap.CONTENT_FORMAT, coap.TEXT_PLAIN)]
-    assert coap.dotted(setup.post(messages.encode(msg()), options).code) == "4.15"
+    assert dotted(setup.post(messages.encode(msg()), options).code) == "4.15"
     assert setup.resource.counters["wrong_format"] == 1 and setup.seen == []
 
 
@@ -84,7 +84,7 @@ def test_a_missing_element_is_told_with_what_could_be_read():
     elements = msg()
     del elements[wire.STORE_AND_FORWARD_FLAG]
     response = setup.post(messages.encode(elements))
-    assert coap.dotted(response.code) == "4.00"
+    assert dotted(response.code) == "4.00"
     assert response.content_format == coap.JSON
     assert messages.decode(response.payload) == {
         wire.MESSAGE_TYPE: wire.MSGRESP,
@@ -110,7 +110,7 @@ def test_each_kind_of_bad_message_is_answered():
         (b'{"Message Type":"MSG","Message ID":"' + b"x" * 300 + b'"}', "INVALID_IE:Message ID"),
     ):
         response = setup.post(payload)
-        assert coap.dotted(response.code) == "4.00", payload
+        assert dotted(response.code) == "4.00", payload
         answer = told(response)
         assert answer[wire.MESSAGE_TYPE] == wire.MSGRESP and answer[wire.FAILURE_CAUSE] == cause, payload
     assert setup.resource.counters["bad_messages"] == 9
@@ -119,7 +119,7 @@ def test_each_kind_of_bad_message_is_answered():
 def test_a_message_type_without_a_handler():
     setup = Setup()
     response = setup.post(messages.encode(messages.report_on(msg())))
-    assert coap.dotted(response.code) == "4.00"
+    assert dotted(response.code) == "4.00"
     assert told(response)[wire.FAILURE_CAUSE] == wire.UNKNOWN_MESSAGE_TYPE
     assert told(response)[wire.MESSAGE_ID] == "m-1"
 

@@ -1,10 +1,10 @@
 # The wire table: names in every spelling, both columns, and what must not be found.
 
-from msgin5g import wire, wire_rare
-from msgin5g.coap import numbers as coap
+from msgin5g import wire, wire_names, wire_rare
+from msgin5g.coap.message import dotted
 
 # Every element by number, from the table itself.
-LINES = wire._ELEMENTS.strip().split("\n")
+LINES = wire_names._ELEMENTS.strip().split("\n")
 NUMBERS = [int(line.split(" ")[0]) for line in LINES]
 
 
@@ -100,10 +100,10 @@ def test_lookups_are_bounded():
     wire.element("Message Type")
     for count in range(400):
         wire.element("message" + "-" * (count % 60) + "." * (count // 60) + "type")
-    assert len(wire._found) <= wire._MOST_FOUND
+    assert len(wire_names._found) <= wire_names._MOST_FOUND
     long = "message" + "-" * 1000 + "type"
     assert wire.element(long) is None
-    assert long not in wire._found
+    assert long not in wire_names._found
 
 
 def test_delivery_status_in_any_spelling():
@@ -131,13 +131,13 @@ def test_mandatory_elements_have_names():
 
 
 def test_each_outcome_has_a_code():
-    assert [coap.dotted(code) for code in (wire.REGISTERED, wire.DEREGISTERED, wire.ACCEPTED)] == [
+    assert [dotted(code) for code in (wire.REGISTERED, wire.DEREGISTERED, wire.ACCEPTED)] == [
         "2.01",
         "2.02",
         "2.04",
     ]
-    assert coap.dotted(wire.INVALID) == "4.00"
-    assert coap.dotted(wire.REFUSED) == "4.03"
-    assert coap.dotted(wire.NO_SUCH_RECIPIENT) == "4.04"
-    assert coap.dotted(wire.WRONG_FORMAT) == "4.15"
-    assert coap.dotted(wire.UNAVAILABLE) == "5.03"
+    assert dotted(wire.INVALID) == "4.00"
+    assert dotted(wire.REFUSED) == "4.03"
+    assert dotted(wire.NO_SUCH_RECIPIENT) == "4.04"
+    assert dotted(wire.WRONG_FORMAT) == "4.15"
+    assert dotted(wire.UNAVAILABLE) == "5.03"

@@ -306,3 +306,8 @@ def _append_header(encoded, delta, length):
 
 def _nibble(value):
     return value if value < 13 else 13 if value < 269 else 14
+
+
+def dotted(code):
+    # 0x84 -> "4.04", the way the RFCs print a code.
+    return "%d.%02d" % (code >> 5, code & 31)

@@ -68,8 +68,3 @@ CBOR = 60
 # Values of the Observe option in a request (RFC 7641, 2)
 OBSERVE_REGISTER = 0
 OBSERVE_DEREGISTER = 1
-
-
-def dotted(code):
-    # 0x84 -> "4.04", the way the RFCs print a code.
-    return "%d.%02d" % (code >> 5, code & 31)

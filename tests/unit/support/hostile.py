@@ -5,7 +5,7 @@ import sys
 from msgin5g import messages, wire
 from msgin5g.coap import block
 from msgin5g.coap import numbers as coap
-from msgin5g.coap.message import encode, encode_options, uri_options
+from msgin5g.coap.message import dotted, encode, encode_options, uri_options
 
 # A board does not have the heap for more, nor a link for a datagram of that size.
 LONG = 20000 if sys.implementation.name == "micropython" else 1 << 20
@@ -40,7 +40,7 @@ class Attacker:
         if not self.answers:
             return SILENCE
         kind, code = self.answers[0]
-        return RESET if kind == coap.RST else coap.dotted(code)
+        return RESET if kind == coap.RST else dotted(code)
 
     def request(self, payload, options=None, kind=coap.CON):
         # A POST of a body to the MSGin5G resource.
