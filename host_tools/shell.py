@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from msgin5g.client import RegistrationRefused
+from msgin5g.application import RegistrationRefused
 
 from host_tools.application_server import ApplicationServer, Message, Refused, Report
 from host_tools.server.rest.http_server import HttpServer
@@ -17,7 +17,8 @@ from host_tools.ue import client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from msgin5g.client import Client, Received
+    from msgin5g.application import Received
+    from msgin5g.client import Client
 
 Outcome = dict[str, Any]
 

@@ -8,14 +8,20 @@
 # A hop that was forgotten and resumed sends what is under way once more: its peer may be at another address now, and
 # whoever gets a message twice knows it. What was sent before counts only when it is accepted after all.
 #
-# send(hop, item, done, now) starts one transmission and must call done(verdict, now) exactly once.
+# Messages of a higher priority overtake those of a lower one; within a priority the order is kept.
+#
+# send(hop, item, done, now) starts one transmission and must call done(verdict, now) exactly once. Where several
+# messages may travel as one, gather(items, now) says how many of the first ones do, and send() gets a list of them;
+# 0 lets them wait until somebody calls pump().
 
 from . import ticks
 
-# Verdicts: it need not be sent again; it must, after a pause; it must, now that what was in the way is not any more.
+# Verdicts: it need not be sent again; it must, after a pause; it must, now that what was in the way is not any more;
+# it need not, but stays in the store until release().
 DONE = 0
 LATER = 1
 AGAIN = 2
+KEPT = 3
 
 # Priorities (the Priority type of a message): lower goes first.
 HIGH = 0
@@ -60,23 +66,30 @@ class Item:
         self.segment = segment
 
 
-class Hop:
-    def __init__(self, name):
-        self.name = name
-        # originator -> its items, oldest first; those of them with nothing under way; how many are under way.
+class Window:
+    # What is in memory of the messages of one priority for a hop.
+    def __init__(self, priority):
+        self.priority = priority
+        # originator -> its items, oldest first; those of them with nothing under way.
         self.lanes = {}
         self.ready = []
-        self.under_way = 0
         self.loaded = 0
         # The store may hold more, behind last_key.
         self.more = True
         self.last_key = -1
+
+
+class Hop:
+    def __init__(self, name):
+        self.name = name
+        self.windows = (Window(HIGH), Window(MIDDLE), Window(LOW))
+        self.under_way = 0
         self.paused_until = None
         self.failures = 0
 
 
 class Delivery:
-    def __init__(self, endpoint, store, send, wall_clock, most_under_way=1, most_loaded=16):
+    def __init__(self, endpoint, store, send, wall_clock, most_under_way=1, most_loaded=16, gather=None):
         self._endpoint = endpoint
         self._store = store
         self._send = send
@@ -84,11 +97,14 @@ class Delivery:
         self._wall_clock = wall_clock
         self._most_under_way = most_under_way
         self._most_loaded = most_loaded
+        self._gather = gather
         self._hops = {}
         # Those that are paused: a timer looks at no others, and there may be very many.
         self._paused = {}
         # key -> how often it is under way
         self._under_way = {}
+        # Keys of those that the hop has accepted and that are kept all the same.
+        self._kept = set()
         endpoint.on_timer.append(self._on_timer)
 
     def add(self, item, now):
@@ -96,11 +112,13 @@ class Delivery:
         hop = self._hops.get(item.hop)
         if hop is None:
             self.resume(item.hop, now)
-        elif not hop.more and hop.loaded < self._most_loaded:
-            self._load(hop, item)
+            return
+        window = hop.windows[item.priority]
+        if not window.more and window.loaded < self._most_loaded:
+            self._load(window, item)
             self._pump(hop, now)
         else:
-            hop.more = True
+            window.more = True
 
     def resume(self, name, now):
         # The hop gave a sign of life, or a reason to try: send what is stored for it.
@@ -111,6 +129,12 @@ class Delivery:
         hop.failures = 0
         self._pump(hop, now)
 
+    def pump(self, name, now):
+        # What gather() let wait need not wait any more.
+        hop = self._hops.get(name)
+        if hop is not None:
+            self._pump(hop, now)
+
     def waiting(self, name):
         # Is the hop paused, after it did not answer?
         hop = self._hops.get(name)
@@ -118,76 +142,123 @@ class Delivery:
 
     def under_way(self, item):
         # Has it been sent, with the outcome still open? Then it has not expired, whatever the clock says.
-        return item.key in self._under_way
+        return item.key in self._under_way or item.key in self._kept
 
     def forget(self, name):
         # The hop is gone: what is stored for it stays stored.
         self._paused.pop(name, None)
         self._hops.pop(name, None)
 
-    def _pump(self, hop, now):
-        while hop.paused_until is None and self._hops.get(hop.name) is hop:
-            if hop.more and hop.loaded <= self._most_loaded >> 1:
-                self._refill(hop)
-            if not hop.ready or hop.under_way >= self._most_under_way:
+    def release(self, item):
+        # One that was KEPT.
+        self._kept.discard(item.key)
+        self._store.remove(item)
+
+    def discard(self, item):
+        # Whoever takes an item that is not under way out of the store says so here.
+        hop = self._hops.get(item.hop)
+        lane = hop.windows[item.priority].lanes.get(item.originator, ()) if hop else ()
+        for one in lane:
+            if one.key == item.key:
+                window = hop.windows[item.priority]
+                lane.remove(one)
+                window.loaded -= 1
+                if not lane:
+                    del window.lanes[item.originator]
+                    window.ready.remove(item.originator)
                 return
-            originator = hop.ready.pop(0)
-            self._start(hop, originator, hop.lanes[originator][0], now)
 
-    def _refill(self, hop):
-        wanted = self._most_loaded - hop.loaded
-        items = self._store.pending(hop.name, hop.last_key, wanted)
-        hop.more = len(items) == wanted
+    def _pump(self, hop, now):
+        while (
+            hop.paused_until is None
+            and hop.under_way < self._most_under_way
+            and self._hops.get(hop.name) is hop
+            and self._start_next(hop, now)
+        ):
+            pass
+
+    def _start_next(self, hop, now):
+        for window in hop.windows:
+            if window.more and window.loaded <= self._most_loaded >> 1:
+                self._refill(hop, window)
+            for originator in window.ready:
+                lane = window.lanes[originator]
+                count = self._gather(lane, now) if self._gather else 1
+                if count:
+                    window.ready.remove(originator)
+                    self._start(hop, window, originator, lane[:count], now)
+                    return True
+        return False
+
+    def _refill(self, hop, window):
+        wanted = self._most_loaded - window.loaded
+        items = self._store.pending(hop.name, window.last_key, wanted, window.priority)
+        window.more = len(items) == wanted
         for item in items:
-            self._load(hop, item)
+            self._load(window, item)
 
-    def _load(self, hop, item):
-        hop.last_key = item.key
-        hop.loaded += 1
-        lane = hop.lanes.get(item.originator)
+    def _load(self, window, item):
+        window.last_key = item.key
+        if item.key in self._kept:
+            return
+        window.loaded += 1
+        lane = window.lanes.get(item.originator)
         if lane is None:
-            hop.lanes[item.originator] = [item]
-            hop.ready.append(item.originator)
+            window.lanes[item.originator] = [item]
+            window.ready.append(item.originator)
         else:
             lane.append(item)
 
-    def _start(self, hop, originator, item, now):
+    def _start(self, hop, window, originator, items, now):
         wall = self._wall_clock()
-        if item.expires is not None and wall is not None and item.expires <= wall:
-            # Whoever watches expiry removes it from the store and tells the originator.
-            self._unload(hop, originator)
-            return
+        if wall is not None:
+            for item in items:
+                if item.expires is not None and item.expires <= wall:
+                    # Whoever watches expiry removes it from the store and tells the originator.
+                    self._unload(window, originator, (item,))
+                    return
         hop.under_way += 1
-        self._under_way[item.key] = self._under_way.get(item.key, 0) + 1
-        self._send(hop.name, item, lambda verdict, now: self._done(hop, originator, item, verdict, now), now)
+        for item in items:
+            self._under_way[item.key] = self._under_way.get(item.key, 0) + 1
+        self._send(
+            hop.name,
+            items[0] if len(items) == 1 else items,
+            lambda verdict, now: self._done(hop, window, originator, items, verdict, now),
+            now,
+        )
 
-    def _done(self, hop, originator, item, verdict, now):
+    def _done(self, hop, window, originator, items, verdict, now):
         hop.under_way -= 1
-        times = self._under_way.pop(item.key) - 1
-        if times:
-            self._under_way[item.key] = times
-        if verdict == DONE:
-            self._store.remove(item)
+        for item in items:
+            times = self._under_way.pop(item.key) - 1
+            if times:
+                self._under_way[item.key] = times
+            if verdict == DONE:
+                self._store.remove(item)
+            elif verdict == KEPT:
+                self._kept.add(item.key)
         if self._hops.get(hop.name) is not hop:
             # Forgotten meanwhile.
             return
-        if verdict == DONE:
+        if verdict in (DONE, KEPT):
             hop.failures = 0
-            self._unload(hop, originator)
+            self._unload(window, originator, items)
         else:
-            hop.ready.append(originator)
+            window.ready.append(originator)
             if verdict == LATER:
                 self._pause(hop, now)
         self._pump(hop, now)
 
-    def _unload(self, hop, originator):
-        lane = hop.lanes[originator]
-        lane.pop(0)
-        hop.loaded -= 1
+    def _unload(self, window, originator, items):
+        # Their lane may be ready again.
+        lane = window.lanes[originator]
+        for item in items:
+            lane.remove(item)
+        window.loaded -= len(items)
         if lane:
-            hop.ready.append(originator)
+            window.ready.append(originator)
         else:
-            del hop.lanes[originator]
+            del window.lanes[originator]
 
     def _pause(self, hop, now):
         if hop.paused_until is not None:

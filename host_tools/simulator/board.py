@@ -15,7 +15,8 @@ import json
 import sys
 import time
 
-from msgin5g.client import Client, RegistrationRefused
+from msgin5g.application import RegistrationRefused
+from msgin5g.client import Client
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.store import Full
 

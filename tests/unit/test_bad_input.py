@@ -211,7 +211,7 @@ async def test_a_report_for_a_message_that_nobody_sent():
     # The gateway takes it for the server, which knows better; the client is not held up.
     refusal = messages.response((wire.UE, UE), "never", wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
     setup.server.answers.append((wire.NO_SUCH_RECIPIENT, refusal))
-    setup.client._delivery.add(setup.client._put(report, UE), setup.world.now)
+    setup.client.outbox.put_report(report, setup.world.now)
     setup.world.advance(1000)
     assert setup.gateway.counters["refused_by_server"] == 1
     await setup.survived()

@@ -4,8 +4,9 @@ import asyncio
 
 import msgin5g.client
 from msgin5g import messages, wire
-from msgin5g.client import Client, RegistrationRefused, Sent
-from msgin5g.store import Full
+from msgin5g.application import RegistrationRefused, Sent
+from msgin5g.client import Client
+from msgin5g.store import INBOX, Full
 from msgin5g.store.memory import MemoryStore
 from server import FakeServer
 from world import FakeLink, World
@@ -66,7 +67,7 @@ async def test_a_message_is_accepted_then_delivered():
     world, server, client = setup()
     await world.run(client.register())
     sent = await client.send("23.5 C", application_server=AS, application="meter")
-    assert sent.state == Sent.STORED
+    assert sent.state == Sent.SENT
     assert await world.run(sent.accepted())
     message = server.received[0]
     assert messages.originator(message) == (wire.UE, UE)
@@ -135,7 +136,7 @@ async def test_registers_again_after_loss_of_contact_and_loses_nothing():
     sent = await client.send("x", application_server=AS, report=False)
     world.advance(200000)
     assert not client.registered
-    assert sent.state == Sent.STORED
+    assert sent.state == Sent.SENT
     world.join("server", endpoint)
     assert await world.run(sent.accepted())
     assert len(server.received) == 1
@@ -160,7 +161,7 @@ async def test_receives_once_and_reports_when_the_application_takes_it():
     assert report[wire.DELIVERY_STATUS] == wire.REPORT_SUCCESS
     assert messages.recipient(report) == (wire.AS, AS)
     assert client.counters["duplicates"] == 1
-    assert client._inbox == []
+    assert client.store.pending(INBOX, -1, 1) == []
 
 
 async def test_octets_that_are_not_text_survive():
@@ -172,7 +173,7 @@ async def test_octets_that_are_not_text_survive():
 
 
 async def test_a_full_inbox_asks_the_sender_to_wait():
-    world, server, client = setup(most_inbox=2)
+    world, server, client = setup(store=MemoryStore(most_inbox=2))
     await world.run(client.register())
     answers = []
     for number in range(3):
@@ -181,6 +182,7 @@ async def test_a_full_inbox_asks_the_sender_to_wait():
     assert [a[0].code for a in answers] == [wire.ACCEPTED, wire.ACCEPTED, wire.UNAVAILABLE]
     assert answers[2][0].max_age == 5
     await world.run(client.receive())
+    await world.run(client.settled())
     answers.append(server.post("ue", incoming("x", "m-2")))
     world.settle()
     assert answers[3][0].code == wire.ACCEPTED
@@ -222,7 +224,7 @@ async def test_handles_are_bounded():
     for number in range(10):
         sent = await client.send("x", application_server=AS)
         await world.run(sent.accepted())
-    assert len(client._sent) == 4
+    assert len(client.outbox._sent) == 4
 
 
 async def test_a_message_for_an_application_server_is_refused():
@@ -230,7 +232,7 @@ async def test_a_message_for_an_application_server_is_refused():
     await world.run(client.register())
     answer = server.post("ue", messages.message((wire.AS, AS), (wire.AS, AS), "m"))
     world.settle()
-    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client._inbox == []
+    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client.store.pending(INBOX, -1, 1) == []
 
 
 async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
@@ -248,11 +250,11 @@ async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
         assert (short.state, short.cause) == (Sent.EXPIRED, wire.EXPIRED)
         assert long.state == Sent.STORED
         assert not await world.run(short.accepted()) and not await world.run(short.delivered())
-        assert len(client._store) == 1
+        assert len(client.store) == 1
         world.advance(600000)
-        assert long.state == Sent.EXPIRED and len(client._store) == 0
+        assert long.state == Sent.EXPIRED and len(client.store) == 0
         # Nothing is left that would have to be looked at.
-        assert client._expiry_due is None
+        assert client.outbox._expiry_due is None
     finally:
         msgin5g.client.wall_clock = own_clock
 
@@ -288,38 +290,26 @@ async def test_a_full_store_does_not_cost_a_message_that_was_received():
     assert message.payload == "on"
     world.advance(60000)
     assert [m[wire.MESSAGE_TYPE] for m in server.received] == [wire.MSG, wire.MSG, wire.IMDN]
-    assert client._owed == []
 
 
-async def test_a_report_that_finds_no_room_holds_back_the_next_message_and_is_not_lost():
-    world, server, client = setup(store=MemoryStore(1, 16), most_inbox=2)
+async def test_reports_that_wait_count_as_messages_received():
+    world, server, client = setup(store=MemoryStore(1, 16, most_inbox=2))
     await world.run(client.register())
     # Nothing that is confirmable gets out.
     world.drop = lambda datagram, source, destination: source == "ue" and datagram[0] >> 4 == 4
-    await client.send("1", application_server=AS, report=False)
-    taken = []
-
-    async def take():
-        async for message in client:
-            taken.append(message.message_id)
-
-    async def all_taken():
-        while len(taken) < 4:  # noqa: ASYNC110 (the world has its own time)
-            await asyncio.sleep(0)
-
-    taking = asyncio.create_task(take())
-    for number in range(4):
-        server.post("ue", incoming("x", "m-%d" % number))
+    answers = []
+    for number in range(3):
+        answers.append(server.post("ue", incoming("x", "m-%d" % number)))
         world.settle()
-        for _ in range(5):
-            await asyncio.sleep(0)
-    assert taken == ["m-0", "m-1"]
+        await asyncio.wait_for(client.receive(), 1) if number < 2 else None
+    assert [answer[0].code for answer in answers] == [wire.ACCEPTED, wire.ACCEPTED, wire.UNAVAILABLE]
     world.drop = None
-    await world.run(all_taken())
     await world.run(client.settled())
-    taking.cancel()
+    server.post("ue", incoming("x", "m-2"))
+    await world.run(client.receive())
+    await world.run(client.settled())
     reports = [m[wire.MESSAGE_ID] for m in server.received if m[wire.MESSAGE_TYPE] == wire.IMDN]
-    assert taken == reports == ["m-0", "m-1", "m-2", "m-3"]
+    assert reports == ["m-0", "m-1", "m-2"]
 
 
 async def test_messages_of_two_senders_with_the_same_message_id_are_two_messages():
@@ -348,7 +338,7 @@ async def test_a_report_that_comes_twice_is_told_once():
     for _ in range(2):
         server.post("ue", messages.report_on(server.received[0]))
         world.settle()
-    assert states == [Sent.ACCEPTED, Sent.DELIVERED]
+    assert states == [Sent.SENT, Sent.ACCEPTED, Sent.DELIVERED]
 
 
 async def test_an_acknowledgement_after_the_report_is_no_news():
@@ -364,7 +354,7 @@ async def test_an_acknowledgement_after_the_report_is_no_news():
     world.drop = None
     world.advance(60000)
     await world.run(client.settled())
-    assert states == [Sent.DELIVERED]
+    assert states == [Sent.SENT, Sent.DELIVERED]
 
 
 async def test_an_answer_without_a_message_id_is_about_the_message_it_answers():
@@ -404,3 +394,44 @@ async def test_news_of_a_message_whose_handle_was_dropped_reach_the_application(
     world.settle()
     assert told[-1] == (first.message_id, Sent.DELIVERED)
     assert client.counters["unknown_reports"] == 1
+
+
+async def test_what_was_received_outlives_a_restart_and_is_taken_once():
+    world, server, client = setup(store=MemoryStore())
+    await world.run(client.register())
+    server.post("ue", incoming("on"))
+    world.settle()
+    client.close()
+    again = Client(UE, "server", link=FakeLink.at(world, "ue"), store=client.store)
+    await world.run(again.register())
+    server.post("ue", incoming("on"))
+    world.settle()
+    assert (await world.run(again.receive())).payload == "on"
+    assert again.store.pending(INBOX, -1, 1) == [] and again.counters["duplicates"] == 1
+
+
+async def test_the_urgent_goes_first():
+    world, server, client = setup()
+    for text, priority in (("1", wire.LOW), ("2", None), ("3", wire.HIGH), ("4", wire.HIGH)):
+        await client.send(text, application_server=AS, report=False, priority=priority)
+    await world.run(client.register())
+    await world.run(client.settled())
+    assert [messages.payload(message) for message in server.received] == ["3", "4", "2", "1"]
+    assert server.received[0][wire.PRIORITY_TYPE] == wire.HIGH
+
+
+async def test_every_member_of_a_group_reports():
+    world, server, client = setup()
+    told = []
+    client.on_state = lambda sent: told.append((sent.state, sent.reporter))
+    await world.run(client.register())
+    sent = await client.send("x", group="pumps@example.org")
+    await world.run(sent.accepted())
+    assert messages.recipient(server.received[0]) == (wire.GROUP, "pumps@example.org")
+    for member, cause in (("a@x", None), ("b@x", wire.EXPIRED), ("a@x", None)):
+        report = messages.report_on(server.received[0], cause)
+        del report[wire.ORIGINATING_AS]
+        report[wire.ORIGINATING_UE] = member
+        server.post("ue", report)
+        world.settle()
+    assert told[2:] == [(Sent.DELIVERED, "a@x"), (Sent.DELIVERED, "b@x")]

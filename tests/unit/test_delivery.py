@@ -2,7 +2,7 @@
 
 from msgin5g import ticks
 from msgin5g.coap.endpoint import Endpoint, Parameters
-from msgin5g.delivery import AGAIN, DONE, LATER, Delivery
+from msgin5g.delivery import AGAIN, DONE, HIGH, KEPT, LATER, LOW, MIDDLE, Delivery
 from msgin5g.store.memory import MemoryStore
 from world import World
 
@@ -21,23 +21,28 @@ class Setup:
         self.reads = 0
         pending = self.store.pending
 
-        def counted(hop, after, most):
+        def counted(hop, after, most, priority):
             self.reads += 1
-            return pending(hop, after, most)
+            return pending(hop, after, most, priority)
 
         self.store.pending = counted
         self.verdict = None
         self.delivery = Delivery(self.endpoint, self.store, self.send, lambda: self.wall, **options)
 
     def send(self, hop, item, done, now):
+        if isinstance(item, list):
+            # Several as one.
+            self.sent.append((hop, "+".join([one.message_id for one in item])))
+            self.open.append((item[0], done))
+            return
         self.sent.append((hop, item.message_id))
         if self.verdict is not None:
             done(self.verdict, now)
         else:
             self.open.append((item, done))
 
-    def put(self, message_id, originator="a", hop=HOP, expires=None):
-        item = self.store.put(hop, originator, "MSG", message_id, 0, b"{}", expires)
+    def put(self, message_id, originator="a", hop=HOP, expires=None, priority=MIDDLE):
+        item = self.store.put(hop, originator, "MSG", message_id, 0, b"{}", expires, False, priority)
         self.delivery.add(item, self.world.now)
         return item
 
@@ -103,11 +108,11 @@ def test_more_stored_than_loaded():
     setup = Setup(most_under_way=2, most_loaded=4)
     for number in range(50):
         setup.put(str(number), "ab"[number & 1])
-        hop = setup.delivery._hops[HOP]
-        assert hop.loaded <= 4
+        window = setup.delivery._hops[HOP].windows[MIDDLE]
+        assert window.loaded <= 4
     while setup.open:
         setup.end()
-        assert setup.delivery._hops[HOP].loaded <= 4
+        assert setup.delivery._hops[HOP].windows[MIDDLE].loaded <= 4
     assert len(setup.store) == 0
     assert sorted(setup.messages()) == sorted(str(n) for n in range(50))
     assert [m for m in setup.messages() if int(m) & 1] == [str(n) for n in range(1, 50, 2)]
@@ -409,3 +414,73 @@ def test_a_refill_that_brings_only_expired_ones_goes_on():
     setup.wall = 1010
     setup.end()
     assert setup.under_way() == ["last"]
+
+
+def test_a_higher_priority_overtakes():
+    setup = Setup(most_loaded=2)
+    for number in range(6):
+        setup.put("low%d" % number, priority=LOW)
+    setup.put("middle")
+    setup.put("high0", priority=HIGH)
+    setup.put("high1", "b", priority=HIGH)
+    for _ in range(9):
+        setup.end()
+    assert setup.messages() == ["low0", "high0", "high1", "middle"] + ["low%d" % n for n in range(1, 6)]
+    assert len(setup.store) == 0
+
+
+def test_what_is_kept_is_not_sent_again():
+    setup = Setup()
+    kept = setup.put("kept")
+    setup.put("next")
+    setup.end(KEPT)
+    assert setup.under_way() == ["next"] and setup.delivery.under_way(kept)
+    setup.end()
+    setup.delivery.forget(HOP)
+    setup.delivery.resume(HOP, setup.world.now)
+    assert setup.messages() == ["kept", "next"] and len(setup.store) == 1
+    setup.delivery.release(kept)
+    assert len(setup.store) == 0 and not setup.delivery.under_way(kept)
+
+
+def test_several_travel_as_one():
+    setup = Setup(gather=lambda items, now: min(3, len(items)))
+    setup.put("0")
+    for number in range(1, 6):
+        setup.put(str(number))
+    setup.end()
+    assert setup.messages() == ["0", "1+2+3"]
+    setup.end(LATER)
+    setup.world.advance(3000)
+    assert setup.messages() == ["0", "1+2+3", "1+2+3"]
+    setup.end()
+    setup.end()
+    assert setup.messages()[3:] == ["4+5"] and len(setup.store) == 0
+
+
+def test_what_may_wait_for_more_waits_until_it_is_pumped():
+    setup = Setup(gather=lambda items, now: len(items) if len(items) > 1 else 0)
+    setup.put("a0", "a")
+    setup.put("b0", "b")
+    assert setup.sent == []
+    setup.put("b1", "b")
+    assert setup.messages() == ["b0+b1"]
+    setup.delivery._gather = lambda items, now: 1
+    setup.end()
+    assert setup.messages() == ["b0+b1", "a0"]
+    setup.end()
+    assert len(setup.store) == 0
+
+
+def test_what_is_taken_back_is_not_sent():
+    setup = Setup()
+    setup.put("0")
+    back = setup.put("1")
+    only = setup.put("2", "b")
+    for item in (back, only):
+        setup.delivery.discard(item)
+        setup.store.remove(item)
+    setup.end()
+    setup.put("3", "b")
+    setup.end()
+    assert setup.messages() == ["0", "3"] and len(setup.store) == 0

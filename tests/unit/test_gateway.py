@@ -1,9 +1,12 @@
 # The Gateway UE between a client and a server that accepts everything: registration, relaying, outages, restarts.
 
 from msgin5g import messages, wire
-from msgin5g.client import Client, RegistrationRefused, Sent
+from msgin5g.application import RegistrationRefused, Sent
+from msgin5g.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
+from msgin5g.delivery import MIDDLE
 from msgin5g.gateway import Gateway
+from msgin5g.store import INBOX
 from msgin5g.store.memory import MemoryStore
 from server import FakeServer
 from world import FakeLink, World
@@ -277,7 +280,7 @@ async def test_duplicates_are_relayed_once():
         setup.world.advance(1000)
     await setup.run(client.receive())
     setup.world.advance(1000)
-    assert client._inbox == [] and client.counters["duplicates"] == 0
+    assert client.store.pending(INBOX, -1, 1) == [] and client.counters["duplicates"] == 0
     assert setup.gateway.counters["duplicates"] == 2
 
 
@@ -299,9 +302,7 @@ async def test_what_expires_on_the_way_up_is_told_to_the_client():
     setup.world.leave("server")
     elements = messages.message((wire.UE, UE), (wire.AS, AS), "m-1", report=True)
     messages.set_expiration(elements, setup.world.wall_clock() + 30)
-    sent = Sent("m-1", True, 0)
-    client._remember(sent)
-    client._delivery.add(client._put(elements, UE), setup.world.now)
+    sent = client.outbox.put(elements, None, MIDDLE, setup.world.now)
     assert not await setup.run(sent.delivered())
     assert sent.state == Sent.EXPIRED
     assert setup.gateway.counters["expired"] == 1
@@ -342,7 +343,7 @@ async def test_a_full_store_asks_the_client_to_wait():
     for number in range(5):
         sent.append(await client.send(str(number), application_server=AS, report=False))
     setup.world.advance(30000)
-    assert [s.state for s in sent] == ["accepted"] * 3 + ["stored"] * 2
+    assert [s.state for s in sent] == ["accepted"] * 3 + ["sent", "stored"]
     assert setup.gateway.counters["store_full"] >= 1
     setup.world.join("server", endpoint)
     setup.world.advance(400000)
@@ -509,7 +510,7 @@ async def test_a_message_for_an_as_of_a_clients_name_is_refused():
     await setup.run(client.register())
     answer = setup.server.post("gateway-up", messages.message((wire.AS, AS), (wire.AS, UE), "m-1"))
     setup.world.settle()
-    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client._inbox == []
+    assert answer[0].code == wire.NO_SUCH_RECIPIENT and client.store.pending(INBOX, -1, 1) == []
 
 
 async def test_nobody_is_the_gateway_but_itself():

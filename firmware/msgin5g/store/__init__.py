@@ -15,8 +15,11 @@
 # put() raises Full when there is no room, and so does commit() of a store whose medium fails. The inbox has room of its
 # own: what comes in takes none from what is to go out, and none is ever dropped.
 
-# The hop of what has come in and waits for the application.
+# The hop of what has come in and waits for the application, and that of the delivery status reports on it: they share
+# their room, so that a report always finds the place of the message that it is about.
 INBOX = "in"
+REPORTS = "reports"
+INCOMING = (INBOX, REPORTS)
 
 
 class Full(Exception):

@@ -1,7 +1,7 @@
 # A store in RAM: what a client uses until it has one on flash, and what tests use. Bounded; power loss empties it.
 
 from ..delivery import MIDDLE, Item
-from . import INBOX, Full
+from . import INCOMING, Full
 
 
 class MemoryStore:
@@ -36,8 +36,8 @@ class MemoryStore:
         known = self._memory(hop)
         if identity in known:
             return None
-        inbox = hop == INBOX
-        used = sum((item.hop == INBOX) == inbox for item in self._items)
+        inbox = hop in INCOMING
+        used = sum((item.hop in INCOMING) == inbox for item in self._items)
         if used >= (self._most_inbox if inbox else self._most_items):
             raise Full
         if len(known) >= self._most_known:
@@ -78,4 +78,4 @@ class MemoryStore:
         pass
 
     def _memory(self, hop):
-        return self._known_inbox if hop == INBOX else self._known
+        return self._known_inbox if hop in INCOMING else self._known

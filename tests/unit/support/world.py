@@ -107,6 +107,7 @@ class World:
 class FakeLink:
     # What a Client takes for its link: FakeLink.at(world, address) as link=.
     def __init__(self, world, address, endpoint):
+        self.before_send = _nothing
         self._world = world
         self._address = address
         self._endpoint = endpoint
@@ -126,9 +127,15 @@ class FakeLink:
 
     def start(self):
         self._world.join(self._address, self._endpoint)
+        self._world.before_send.append(self.before_send)
 
     def close(self):
         self._world.leave(self._address)
+        self._world.before_send.remove(self.before_send)
 
     def flush(self):
         pass
+
+
+def _nothing():
+    pass

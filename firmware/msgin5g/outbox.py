@@ -1,0 +1,223 @@
+# What a client sends: in its store until the next hop has accepted it, and the state of each message told.
+#
+# Delivery status reports have a hop of their own, so that they do not queue behind the messages. In the store they take
+# the place of the messages that they report on, and so always find room.
+
+from . import messages, ticks, wire
+from .application import Sent
+from .coap import numbers as coap
+from .coap.endpoint import Full as EndpointFull
+from .delivery import DONE, LATER, Delivery
+from .resource import (
+    ACCEPTED,
+    NOT_REGISTERED,
+    REFUSED,
+    failure_cause,
+    meaning,
+    request_options,
+    told,
+)
+from .store import REPORTS, Full
+
+UP = ""
+
+# How often the store is asked for what has expired, in ms, while it holds messages that can.
+_EXPIRY_INTERVAL = 1000
+_MOST_EXPIRED = 4
+# After whatever expires: the year 10000.
+_END_OF_TIME = 253402300800
+
+
+class Outbox:
+    def __init__(self, ue, store, wall_clock, most_sent):
+        # ue: the Client.
+        self._ue = ue
+        self._store = store
+        self._wall_clock = wall_clock
+        self.delivery = Delivery(ue.endpoint, store, self._send, wall_clock)
+        store.on_dropped = self._on_dropped
+        store.may_drop = self._may_drop
+        # What the application holds of messages whose end is open, oldest first; and the Message IDs of those whose
+        # end has been told.
+        self._sent = []
+        self._told = []
+        self._most_sent = most_sent
+        self._expiry_due = None
+        ue.endpoint.on_timer.append(self._on_timer)
+
+    # -- in
+
+    def put(self, elements, expires, priority, now):
+        # Durable when this returns; raises store.Full.
+        report = bool(elements.get(wire.DELIVERY_STATUS_REQUIRED))
+        item = self._store.put(
+            UP,
+            elements[wire.ORIGINATING_UE],
+            elements[wire.MESSAGE_TYPE],
+            messages.stored_id(elements),
+            0,
+            messages.encode(elements),
+            expires,
+            report,
+            priority,
+        )
+        try:
+            self._store.commit()
+        except Full:
+            self._store.withdraw(item)
+            raise
+        sent = Sent(elements[wire.MESSAGE_ID], report, now)
+        if len(self._sent) >= self._most_sent:
+            # It stays with the application; late news of that message come with another.
+            self._sent.pop(0)
+        self._sent.append(sent)
+        if expires is not None:
+            self.watch_expiry(now)
+        self._add(item, now)
+        return sent
+
+    def put_report(self, report, now):
+        # Durable with the next commit.
+        item = self._store.put(
+            REPORTS,
+            self._ue.ue_service_id,
+            wire.IMDN,
+            messages.stored_id(report),
+            0,
+            messages.encode(report),
+        )
+        if item:
+            self._add(item, now)
+
+    def _add(self, item, now):
+        if self._ue.registered:
+            self.delivery.add(item, now)
+
+    def empty(self):
+        return not (self._store.pending(UP, -1, 1) or self._store.pending(REPORTS, -1, 1))
+
+    # -- out
+
+    def resume(self, now):
+        self.delivery.resume(REPORTS, now)
+        self.delivery.resume(UP, now)
+
+    def pause(self):
+        self.delivery.forget(REPORTS)
+        self.delivery.forget(UP)
+
+    def _send(self, hop, item, done, now):
+        def on_response(response, now):
+            outcome = meaning(response)
+            # done() first: whatever the application's callback does, the next message goes out.
+            if outcome in (ACCEPTED, REFUSED):
+                done(DONE, now)
+                self._ue.removed.set()
+                if item.kind == wire.MSG:
+                    self._answered(item.message_id, outcome, response, now)
+            else:
+                done(LATER, now)
+                if outcome == NOT_REGISTERED or response.code is None:
+                    self._ue.registration.renew(now)
+
+        if item.kind == wire.MSG:
+            self.become(item.message_id, Sent.SENT, now)
+        try:
+            self._ue.coap.request(
+                self._ue.registration.address, coap.POST, request_options(), item.body, on_response, now
+            )
+        except EndpointFull:
+            done(LATER, now)
+
+    def _answered(self, message_id, outcome, response, now):
+        if outcome == REFUSED:
+            self.become(message_id, Sent.FAILED, now, failure_cause(response))
+        else:
+            self.become(message_id, Sent.ACCEPTED, now)
+            self.take_response(message_id, told(response), now)
+
+    # -- what has become of it
+
+    def take_response(self, message_id, elements, now):
+        # A message response tells failure or "stored for later"; acceptance is shown by its absence.
+        text = elements.get(wire.DELIVERY_STATUS)
+        if text and wire.status(text) in (wire.FAILED, wire.REJECTED):
+            self._not_delivered(message_id, elements, now)
+
+    def take_report(self, report, now):
+        reporter = messages.originator(report)[1]
+        if wire.status(report[wire.DELIVERY_STATUS]) == wire.SUCCESS:
+            self.become(report[wire.MESSAGE_ID], Sent.DELIVERED, now, None, reporter)
+        else:
+            self._not_delivered(report[wire.MESSAGE_ID], report, now, reporter)
+
+    def _not_delivered(self, message_id, elements, now, reporter=None):
+        cause = elements.get(wire.FAILURE_CAUSE)
+        state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
+        self.become(message_id, state, now, cause, reporter)
+
+    def become(self, message_id, state, now, cause=None, reporter=None):
+        # A report that comes again, or an acknowledgement that comes late, changes nothing. Of a group each member
+        # reports.
+        if (message_id, reporter) in self._told or (message_id, None) in self._told:
+            return
+        sent = self._handle(message_id, now)
+        if sent is None:
+            if state == Sent.SENT:
+                # It was sent before a restart: what comes of it will be told.
+                return
+            self._ue.counters["unknown_reports"] += 1
+            sent = Sent(message_id, True, now)
+        if state in (Sent.SENT, Sent.ACCEPTED):
+            if sent.state in (state, Sent.ACCEPTED) or sent.final():
+                return
+        else:
+            if len(self._told) >= self._most_sent:
+                self._told.pop(0)
+            self._told.append((message_id, reporter))
+        if sent.state != Sent.DELIVERED:
+            sent.become(state, cause, now)
+        sent.reporter = reporter
+        try:
+            self._ue.on_state(sent)
+        except Exception as error:
+            # The application's own: it stops nothing.
+            self._ue.endpoint.counters["callback_errors"] += 1
+            self._ue.endpoint.on_error(error)
+
+    def _handle(self, message_id, now):
+        for sent in self._sent:
+            if sent.message_id == message_id:
+                return sent
+        return None
+
+    # -- what goes without having been sent
+
+    def _may_drop(self, item):
+        return not self.delivery.under_way(item)
+
+    def _on_dropped(self, item):
+        self.delivery.discard(item)
+        self._ue.counters["dropped"] += 1
+        self.become(item.message_id, Sent.FAILED, self._ue.link.now(), wire.STORE_FULL)
+
+    def watch_expiry(self, now):
+        if self._expiry_due is None and self._store.expired(_END_OF_TIME, 1):
+            self._expiry_due = ticks.add(now, _EXPIRY_INTERVAL)
+            self._ue.endpoint.arm(self._expiry_due)
+
+    def _on_timer(self, now):
+        if self._expiry_due is None:
+            return
+        if ticks.diff(self._expiry_due, now) > 0:
+            self._ue.endpoint.arm(self._expiry_due)
+            return
+        self._expiry_due = None
+        wall = self._wall_clock()
+        for item in self._store.expired(wall, _MOST_EXPIRED) if wall else ():
+            if not self.delivery.under_way(item):
+                self.delivery.discard(item)
+                self._store.remove(item)
+                self._ue.removed.set()
+                self.become(item.message_id, Sent.EXPIRED, now, wire.EXPIRED)
+        self.watch_expiry(now)
