@@ -1,107 +1,141 @@
-# CoAP over UDP under MicroPython's asyncio. (The host has its own adapter: host_tools/link.py.)
+# CoAP over UDP. (The host has its own adapter: host_tools/link.py.)
 #
-# asyncio here has no datagram support. What it has is the poller under its streams: yielding queue_read(s) suspends
-# a task until s is readable, as MicroPython's own aioespnow does it. The socket is then drained, since some ports
-# queue only four datagrams.
+# The network may go away and come back, with another address for the board or for the gateway. What notices is a
+# datagram that can't be sent, and a message that timed out while nothing at all was heard; udp_again.py then
+# makes a new socket and asks again where the gateway is.
 
 import asyncio
-import gc
 import socket
-import sys
-import time
 
 from .. import ticks
+from .common import Link
 
-# The longest a timer may be late: one that is armed while another is slept for waits so long at most.
-_SLICE_MS = 200
 # Datagrams that are taken before other tasks have a turn.
 _MOST_AT_ONCE = 16
 # There is no use in asking for less: the shortest acknowledgement of a message fits, a message does not.
 _LEAST_OCTETS = 200
+# Addresses whose names are remembered.
+_MOST_NAMES = 8
+# "All CoAP Nodes" (RFC 7252, 12.8).
+_ALL_COAP_NODES = "224.0.1.187"
+_ALL_COAP_NODES_V6 = "ff02::fd"
 
 
-class UdpLink:
+class UdpLink(Link):
     # Datagrams of more than most_octets are counted in `oversized` and dropped. A device that only asks needs no
     # local_port.
     def __init__(self, endpoint, most_octets=1280, local_port=None):
-        self.endpoint = endpoint
-        self.errors = 0
-        self.oversized = 0
+        super().__init__(endpoint, most_octets)
         # How often less than most_octets had to do for a datagram.
         self.short_of_memory = 0
-        # on_error(exception): nobody has caught it. It must not end the link.
-        self.on_error = sys.print_exception
-        self._most_octets = most_octets
-        self._peer = None
-        self._armed = asyncio.Event()
-        self._tasks = ()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # How often there was a new socket.
+        self.renewed = 0
+        self._local_port = local_port
+        # Where the peer is: the address that stands for it may be an earlier one.
+        self._target = None
+        # {address: (host, port)}: what was asked for.
+        self._names = {}
+        # ms until the next new socket, and the task that waits for it.
+        self._pause = 0
+        self._mending = None
+        # Messages that have timed out, and when something was received last.
+        self._timeouts = 0
+        self._heard = self.now()
+        self._open(socket.AF_INET)
+
+    def _open(self, family):
+        self._family = family
+        self._socket = self._source = self._receive_from = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._receive_from = self._socket
-        if local_port is not None:
-            self._socket.bind(socket.getaddrinfo("0.0.0.0", local_port)[0][-1])
+        if self._local_port is not None:
+            host = "0.0.0.0" if family == socket.AF_INET else "::"
+            self._socket.bind(socket.getaddrinfo(host, self._local_port)[0][-1])
 
     def resolve(self, host, port):
         # An address as receive() will report it: opaque bytes on the Unix port, a tuple on boards.
-        return _hashable(socket.getaddrinfo(host, port)[0][-1])
+        found = socket.getaddrinfo(host, port)[0]
+        if found[0] != self._family:
+            self.renew(found[0])
+        address = _hashable(found[-1])
+        if len(self._names) >= _MOST_NAMES:
+            self._names.popitem()
+        self._names[address] = (host, port)
+        return address
+
+    def broadcast(self, port, group=None):
+        # group: another multicast group, or the network's broadcast address.
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        except (AttributeError, OSError):
+            # Not on this port; a multicast group needs no leave.
+            pass
+        v4 = self._family == socket.AF_INET
+        group = group or (_ALL_COAP_NODES if v4 else _ALL_COAP_NODES_V6)
+        return _hashable(socket.getaddrinfo(group, port)[0][-1])
 
     def connect(self, address):
-        # Nobody else is spoken to from here on: the socket drops what comes from others.
-        self._peer = address
-        self._socket.connect(address)
-
-    def now(self):
-        return time.ticks_ms() & (ticks.PERIOD - 1)  # type: ignore[operator]
-
-    def start(self):
-        # A coroutine here, though `yield` makes it something else on CPython.
-        receive = asyncio.create_task(self._receive())  # type: ignore[arg-type]
-        self._tasks = (receive, asyncio.create_task(self._watch()))
-        self.flush()
+        # The socket drops what comes from others.
+        if address is None and self._peer is not None:
+            self._peer = None
+            self.renew(self._family)
+        elif address is not None:
+            self._socket.connect(address)
+            self._peer = self._target = address
 
     def close(self):
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = ()
+        super().close()
+        if self._mending:
+            self._mending.cancel()
+            self._mending = None
         self._socket.close()
 
-    def flush(self):
-        # To be called after every call into the endpoint.
-        for datagram, address in self.endpoint.datagrams_to_send():
-            if not self._sent(datagram, address) and not self._sent(datagram, address):
-                # No network, no buffer: to the endpoint the datagram is lost on the way, and it retransmits.
-                self.errors += 1
-        if self.endpoint.timer() is not None:
-            self._armed.set()
+    def renew(self, family, target=None):
+        # A new socket; it goes on with the same peer, who is at target now.
+        waiting = self._tasks[0] if self._tasks else None
+        if waiting and waiting is asyncio.current_task():
+            # It is in the middle of a datagram, and will look at the new socket next.
+            waiting = None
+        if waiting:
+            waiting.cancel()
+        self._socket.close()
+        self._open(family)
+        self.renewed += 1
+        if self._peer is not None:
+            self._target = target or self._target
+            self._socket.connect(self._target)
+        if waiting:
+            self._tasks[0] = asyncio.create_task(self._receive())  # type: ignore[arg-type]
 
-    def _sent(self, datagram, address):
+    def _send(self, datagram, address):
+        if address == self._peer:
+            address = self._target
         # A connected socket may tell here what became of the last one, and not send this one.
-        try:
-            self._socket.sendto(datagram, address)
-        except OSError:
-            return False
-        return True
-
-    async def _receive(self):
-        while True:
-            yield asyncio.core._io_queue.queue_read(self._socket)  # type: ignore[attr-defined]
+        for _ in range(2):
             try:
-                self._drain()
-                self.flush()
-            except Exception as error:
-                self._failed(error)
+                self._socket.sendto(datagram, address)
+                return True
+            except OSError:
+                pass
+        self._mend()
+        return False
 
     def _drain(self):
-        for _ in range(_MOST_AT_ONCE):
+        taken = 0
+        while taken < _MOST_AT_ONCE:
             try:
                 data, address, whole = self._read()
             except OSError:
                 # Nothing more to read, or an ICMP error that says what the timeout will say as well.
-                return
+                break
+            taken += 1
             if whole:
                 self.endpoint.receive(data, len(data), address, self.now())
             else:
                 self.oversized += 1
+        if taken:
+            self._pause = 0
+            self._heard = self.now()
+        return taken
 
     def _read(self):
         # One datagram, where it is from, and whether that is all of it: one octet more than is taken shows that there
@@ -109,7 +143,7 @@ class UdpLink:
         #
         # A heap in pieces may not have that many octets in a row, and never again. Most datagrams are much shorter, so
         # less is asked for then: a board must not go deaf.
-        octets = self._most_octets + 1
+        octets = self.most_octets + 1
         while True:
             try:
                 if self._peer is not None:
@@ -124,25 +158,21 @@ class UdpLink:
                 self.short_of_memory += 1
                 octets -= octets >> 2
 
-    async def _watch(self):
-        while True:
-            await self._armed.wait()
-            self._armed.clear()
-            deadline = self.endpoint.timer()
-            while deadline is not None:
-                await asyncio.sleep_ms(max(0, min(_SLICE_MS, ticks.diff(deadline, self.now()))))
-                try:
-                    self.endpoint.handle_timer(self.now())
-                    self.flush()
-                except Exception as error:
-                    self._failed(error)
-                deadline = self.endpoint.timer()
+    def _on_timer(self):
+        super()._on_timer()
+        timeouts = self.endpoint.counters["timeouts"]
+        if timeouts != self._timeouts:
+            self._timeouts = timeouts
+            # How long a message waits after its last retransmission.
+            parameters = self.endpoint.parameters
+            if ticks.age(self._heard, self.now()) >= parameters.ack_timeout << parameters.max_retransmit:
+                self._mend()
 
-    def _failed(self, error):
-        # Out of memory, most likely: to the endpoint the datagram is lost, and whoever sent it sends it again.
-        self.errors += 1
-        gc.collect()
-        self.on_error(error)
+    def _mend(self):
+        if self._tasks and self._mending is None:
+            from .udp_again import mend
+
+            self._mending = asyncio.create_task(mend(self))
 
 
 def _hashable(address):
