@@ -150,7 +150,7 @@ class SqliteStore:
     @property
     def uncommitted(self) -> bool:
         """Is there anything that is not durable yet?"""
-        return self._open or bool(self._rows)
+        return self._open or bool(self._rows or self._fresh)
 
     def close(self) -> None:
         """Commit and close."""
@@ -190,7 +190,7 @@ class SqliteStore:
 
     def _write(self) -> None:
         # To be called before anything that reads or changes messages.
-        if not self._rows:
+        if not self._rows and not self._fresh:
             return
         try:
             self._begin()
@@ -250,6 +250,21 @@ class SqliteStore:
         identity = _identity(hop, originator, kind, message_id, segment)
         return identity in self._fresh or identity in self.duplicates
 
+    def remember(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
+        """Know a message from now on that itself is not stored: copies of it are, for others.
+
+        Returns:
+            False when it was known before: it is a duplicate.
+        """
+        if self.knows(hop, originator, kind, message_id, segment):
+            return False
+        self._fresh.add(_identity(hop, originator, kind, message_id, segment))
+        return True
+
+    def room(self) -> int:
+        """How many more messages there is room for."""
+        return self._most_messages - self._count
+
     def remove(self, item: Item) -> None:
         """Take a message out: accepted, refused or expired. It stays known."""
         self._write()
@@ -296,6 +311,28 @@ class SqliteStore:
     def _items(self, query: str, values: tuple) -> list[Item]:
         self._write()
         return [Item(*row) for row in self._execute(query, values)]
+
+    # -- what others keep in the same file, and commit with the same commit
+
+    def add_tables(self, schema: str) -> None:
+        """Have further tables or indices: statements with IF NOT EXISTS, at the start of a process."""
+        self.commit()
+        self._database.executescript(schema)
+
+    def items_where(self, condition: str, values: tuple = ()) -> list[Item]:
+        """Messages on their way, by a condition in SQL on the columns of the table of messages."""
+        return self._items(f"SELECT {_COLUMNS} FROM messages WHERE {condition}", values)  # noqa: S608
+
+    def rows(self, query: str, values: tuple = ()) -> list[tuple]:
+        """What a SELECT finds."""
+        self._write()
+        return self._execute(query, values).fetchall()
+
+    def change(self, statement: str, *rows: tuple) -> None:
+        """Execute a statement that changes something, once for each row of values."""
+        self._write()
+        self._begin()
+        self._database.executemany(statement, rows)
 
     # -- registrations of UEs (msgin5g.registry)
 
