@@ -87,12 +87,22 @@ class Client:
         self._registration_changed = asyncio.Event()
         self._refusal = None
         self._running = False
+        # Loaded when it is used.
+        self._topics = None
 
     # -- for the application
 
     @property
     def registered(self):
         return self.registration.registered
+
+    @property
+    def topics(self):
+        if self._topics is None:
+            from .topics import Topics
+
+            self._topics = Topics(self)
+        return self._topics
 
     async def register(self):
         # Returns when registered, however long the gateway takes to be reached; from then on the registration is
@@ -103,6 +113,9 @@ class Client:
         self.outbox.watch_expiry(now)
         self.registration.start(now)
         self.link.flush()
+        await self.until_registered()
+
+    async def until_registered(self):
         while not self.registered:
             self._registration_changed.clear()
             await self._registration_changed.wait()
@@ -205,6 +218,8 @@ class Client:
     def _on_registration(self, registered, cause, now):
         if registered:
             self.outbox.resume(now)
+            if self._topics:
+                self._topics.renew(now)
         else:
             self.outbox.pause()
             self._refusal = cause

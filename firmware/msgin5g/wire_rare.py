@@ -73,6 +73,11 @@ SFUPD = "SFUPD"
 TOPICS_PATH = "msgin5g/topics"
 SELECTION_PATH = "msgin5g/selection"
 
+# Uri-Query parameters of a subscription (8.8)
+QUERY_TOPIC = "topic="
+QUERY_ORIGINATOR = "ori="
+QUERY_EXPIRATION = "exp="
+
 # Delivery Status of a group message that an Application Server has not let pass (8.7.4)
 DELIVERY_REJECTED = "DELY_REJECTED"
 
