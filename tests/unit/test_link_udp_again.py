@@ -220,7 +220,7 @@ async def test_ipv6():
         server.setblocking(False)
         server.bind(socket.getaddrinfo("::1", 20683)[0][-1])
     except OSError:
-        raise SkipTest("this machine has no IPv6")
+        raise SkipTest("this machine has no IPv6") from None
     a = node()
     address = a.link.resolve("::1", 20683)
     a.link.connect(address)
