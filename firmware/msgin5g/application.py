@@ -4,6 +4,20 @@ import asyncio
 
 from . import messages, wire
 
+# The states of a message that was sent:
+# it is in the client's store, and a power cut does not lose it;
+STORED = "stored"
+# it has been transmitted, and nobody has answered yet;
+SENT = "sent"
+# the next hop has it;
+ACCEPTED = "accepted"
+# the recipient's delivery status report says so (of a group or a topic: the first such report);
+DELIVERED = "delivered"
+# its cause says why;
+FAILED = "failed"
+# its expiration time came first.
+EXPIRED = "expired"
+
 
 class RegistrationRefused(Exception):
     # args[0] is the failure cause.
@@ -12,25 +26,11 @@ class RegistrationRefused(Exception):
 
 class Sent:
     # A message on its way, as its sender sees it.
-    #
-    # stored     it is in the client's store: a power cut does not lose it
-    # sent       it has been transmitted, nobody has answered yet
-    # accepted   the next hop has it
-    # delivered  the recipient's delivery status report says so; of a group or topic: the first such report
-    # failed     cause says why
-    # expired    its expiration time came first
-    STORED = "stored"
-    SENT = "sent"
-    ACCEPTED = "accepted"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    EXPIRED = "expired"
-
     def __init__(self, message_id, report, since):
         self.message_id = message_id
         self.report = report
-        self.state = Sent.STORED
-        # Why, when the state is FAILED.
+        self.state = STORED
+        # Why it has failed.
         self.cause = None
         # Who has reported last: one member after the other, when it went to a group or a topic.
         self.reporter = None
@@ -39,21 +39,21 @@ class Sent:
         self._changed = asyncio.Event()
 
     def final(self):
-        if self.state == Sent.ACCEPTED:
+        if self.state == ACCEPTED:
             return not self.report
-        return self.state not in (Sent.STORED, Sent.SENT)
+        return self.state not in (STORED, SENT)
 
     async def accepted(self):
         # True when the next hop has taken it over, False when it will not.
-        while self.state in (Sent.STORED, Sent.SENT):
+        while self.state in (STORED, SENT):
             await self.changed()
-        return self.state in (Sent.ACCEPTED, Sent.DELIVERED)
+        return self.state in (ACCEPTED, DELIVERED)
 
     async def delivered(self):
         # True when the recipient's delivery status report says so. Only for messages sent with report=True.
         while not self.final():
             await self.changed()
-        return self.state == Sent.DELIVERED
+        return self.state == DELIVERED
 
     async def changed(self):
         # The next change of its state.

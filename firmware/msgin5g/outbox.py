@@ -3,8 +3,7 @@
 # Delivery status reports have a hop of their own, so that they do not queue behind the messages. In the store they take
 # the place of the messages that they report on, and so always find room.
 
-from . import messages, ticks, wire, wire_names
-from .application import Sent
+from . import application, messages, ticks, wire, wire_names
 from .coap import numbers as coap
 from .coap.endpoint import Full as EndpointFull
 from .delivery import DONE, LATER, Delivery
@@ -49,24 +48,8 @@ class Outbox:
 
     def put(self, elements, expires, priority, now):
         # Durable when this returns; raises store.Full.
-        report = bool(elements.get(wire.DELIVERY_STATUS_REQUIRED))
-        item = self._store.put(
-            UP,
-            elements[wire.ORIGINATING_UE],
-            elements[wire.MESSAGE_TYPE],
-            messages.stored_id(elements),
-            0,
-            messages.encode(elements),
-            expires,
-            report,
-            priority,
-        )
-        try:
-            self._store.commit()
-        except Full:
-            self._store.withdraw(item)
-            raise
-        sent = Sent(elements[wire.MESSAGE_ID], report, now)
+        item = self._put(elements, expires, priority)
+        sent = application.Sent(elements[wire.MESSAGE_ID], item.report, now)
         if len(self._sent) >= self._most_sent:
             # It stays with the application; late news of that message come with another.
             self._sent.pop(0)
@@ -75,6 +58,33 @@ class Outbox:
             self.watch_expiry(now)
         self._add(item, now)
         return sent
+
+    def replace(self, item, elements, expires, now):
+        # With the same Message ID; it goes to the end of the queue.
+        self.delivery.discard(item)
+        self._store.withdraw(item)
+        item = self._put(elements, expires, item.priority)
+        self.watch_expiry(now)
+        self._add(item, now)
+
+    def _put(self, elements, expires, priority):
+        item = self._store.put(
+            UP,
+            elements[wire.ORIGINATING_UE],
+            elements[wire.MESSAGE_TYPE],
+            messages.stored_id(elements),
+            0,
+            messages.encode(elements),
+            expires,
+            bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+            priority,
+        )
+        try:
+            self._store.commit()
+        except Full:
+            self._store.withdraw(item)
+            raise
+        return item
 
     def put_report(self, report, now):
         # Durable with the next commit.
@@ -121,7 +131,7 @@ class Outbox:
                     self._ue.registration.renew(now)
 
         if item.kind == wire.MSG:
-            self.become(item.message_id, Sent.SENT, now)
+            self.become(item.message_id, application.SENT, now)
         try:
             self._ue.coap.request(
                 self._ue.registration.address, coap.POST, request_options(), item.body, on_response, now
@@ -131,9 +141,9 @@ class Outbox:
 
     def _answered(self, message_id, outcome, response, now):
         if outcome == REFUSED:
-            self.become(message_id, Sent.FAILED, now, failure_cause(response))
+            self.become(message_id, application.FAILED, now, failure_cause(response))
         else:
-            self.become(message_id, Sent.ACCEPTED, now)
+            self.become(message_id, application.ACCEPTED, now)
             self.take_response(message_id, told(response), now)
 
     # -- what has become of it
@@ -147,13 +157,13 @@ class Outbox:
     def take_report(self, report, now):
         reporter = messages.originator(report)[1]
         if wire_names.status(report[wire.DELIVERY_STATUS]) == wire.SUCCESS:
-            self.become(report[wire.MESSAGE_ID], Sent.DELIVERED, now, None, reporter)
+            self.become(report[wire.MESSAGE_ID], application.DELIVERED, now, None, reporter)
         else:
             self._not_delivered(report[wire.MESSAGE_ID], report, now, reporter)
 
     def _not_delivered(self, message_id, elements, now, reporter=None):
         cause = elements.get(wire.FAILURE_CAUSE)
-        state = Sent.EXPIRED if cause == wire.EXPIRED else Sent.FAILED
+        state = application.EXPIRED if cause == wire.EXPIRED else application.FAILED
         self.become(message_id, state, now, cause, reporter)
 
     def become(self, message_id, state, now, cause=None, reporter=None):
@@ -163,19 +173,19 @@ class Outbox:
             return
         sent = self._handle(message_id, now)
         if sent is None:
-            if state == Sent.SENT:
+            if state == application.SENT:
                 # It was sent before a restart: what comes of it will be told.
                 return
             self._ue.counters["unknown_reports"] += 1
-            sent = Sent(message_id, True, now)
-        if state in (Sent.SENT, Sent.ACCEPTED):
-            if sent.state in (state, Sent.ACCEPTED) or sent.final():
+            sent = application.Sent(message_id, True, now)
+        if state in (application.SENT, application.ACCEPTED):
+            if sent.state in (state, application.ACCEPTED) or sent.final():
                 return
         else:
             if len(self._told) >= self._most_sent:
                 self._told.pop(0)
             self._told.append((message_id, reporter))
-        if sent.state != Sent.DELIVERED:
+        if sent.state != application.DELIVERED:
             sent.become(state, cause, now)
         sent.reporter = reporter
         try:
@@ -199,7 +209,7 @@ class Outbox:
     def _on_dropped(self, item):
         self.delivery.discard(item)
         self._ue.counters["dropped"] += 1
-        self.become(item.message_id, Sent.FAILED, self._ue.link.now(), wire.STORE_FULL)
+        self.become(item.message_id, application.FAILED, self._ue.link.now(), wire.STORE_FULL)
 
     def watch_expiry(self, now):
         if self._expiry_due is None and self._store.expired(_END_OF_TIME, 1):
@@ -219,5 +229,5 @@ class Outbox:
                 self.delivery.discard(item)
                 self._store.remove(item)
                 self._ue.removed.set()
-                self.become(item.message_id, Sent.EXPIRED, now, wire.EXPIRED)
+                self.become(item.message_id, application.EXPIRED, now, wire.EXPIRED)
         self.watch_expiry(now)

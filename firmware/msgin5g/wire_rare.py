@@ -84,6 +84,7 @@ DELIVERY_REJECTED = "DELY_REJECTED"
 # Failure Cause: this project's words
 UNSUPPORTED_RECIPIENT = "UNSUPPORTED_RECIPIENT"
 UNKNOWN_MESSAGE = "UNKNOWN_MESSAGE"
+DISCARDED = "DISCARDED"
 
 # Seconds: as long as stores remember a message, so that none can outlive the memory of it.
 LONGEST_EXPIRATION = 7 * 86400

@@ -4,7 +4,7 @@ import asyncio
 
 import msgin5g.client
 from msgin5g import messages, wire
-from msgin5g.application import RegistrationRefused, Sent
+from msgin5g.application import ACCEPTED, DELIVERED, EXPIRED, FAILED, SENT, STORED, RegistrationRefused
 from msgin5g.client import Client
 from msgin5g.store import INBOX, Full
 from msgin5g.store.memory import MemoryStore
@@ -67,7 +67,7 @@ async def test_a_message_is_accepted_then_delivered():
     world, server, client = setup()
     await world.run(client.register())
     sent = await client.send("23.5 C", application_server=AS, application="meter")
-    assert sent.state == Sent.SENT
+    assert sent.state == SENT
     assert await world.run(sent.accepted())
     message = server.received[0]
     assert messages.originator(message) == (wire.UE, UE)
@@ -87,7 +87,7 @@ async def test_a_failure_report_tells_the_cause():
     await world.run(sent.accepted())
     server.post("ue", messages.report_on(server.received[0], "BROKEN"))
     assert not await world.run(sent.delivered())
-    assert (sent.state, sent.cause) == (Sent.FAILED, "BROKEN")
+    assert (sent.state, sent.cause) == (FAILED, "BROKEN")
 
 
 async def test_a_refused_message_fails_and_is_not_sent_again():
@@ -97,7 +97,7 @@ async def test_a_refused_message_fails_and_is_not_sent_again():
     server.answers.append((wire.NO_SUCH_RECIPIENT, told))
     sent = await client.send("x", ue="nobody@example.org")
     assert not await world.run(sent.accepted())
-    assert (sent.state, sent.cause) == (Sent.FAILED, wire.UNKNOWN_RECIPIENT)
+    assert (sent.state, sent.cause) == (FAILED, wire.UNKNOWN_RECIPIENT)
     world.advance(300000)
     assert server.received == []
 
@@ -136,7 +136,7 @@ async def test_registers_again_after_loss_of_contact_and_loses_nothing():
     sent = await client.send("x", application_server=AS, report=False)
     world.advance(200000)
     assert not client.registered
-    assert sent.state == Sent.SENT
+    assert sent.state == SENT
     world.join("server", endpoint)
     assert await world.run(sent.accepted())
     assert len(server.received) == 1
@@ -247,12 +247,12 @@ async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
         short = await client.send("short", application_server=AS, expires_in=100)
         long = await client.send("long", application_server=AS, expires_in=500)
         world.advance(150000)
-        assert (short.state, short.cause) == (Sent.EXPIRED, wire.EXPIRED)
-        assert long.state == Sent.STORED
+        assert (short.state, short.cause) == (EXPIRED, wire.EXPIRED)
+        assert long.state == STORED
         assert not await world.run(short.accepted()) and not await world.run(short.delivered())
         assert len(client.store) == 1
         world.advance(600000)
-        assert long.state == Sent.EXPIRED and len(client.store) == 0
+        assert long.state == EXPIRED and len(client.store) == 0
         # Nothing is left that would have to be looked at.
         assert client.outbox._expiry_due is None
     finally:
@@ -338,7 +338,7 @@ async def test_a_report_that_comes_twice_is_told_once():
     for _ in range(2):
         server.post("ue", messages.report_on(server.received[0]))
         world.settle()
-    assert states == [Sent.SENT, Sent.ACCEPTED, Sent.DELIVERED]
+    assert states == [SENT, ACCEPTED, DELIVERED]
 
 
 async def test_an_acknowledgement_after_the_report_is_no_news():
@@ -354,7 +354,7 @@ async def test_an_acknowledgement_after_the_report_is_no_news():
     world.drop = None
     world.advance(60000)
     await world.run(client.settled())
-    assert states == [Sent.SENT, Sent.DELIVERED]
+    assert states == [SENT, DELIVERED]
 
 
 async def test_an_answer_without_a_message_id_is_about_the_message_it_answers():
@@ -364,7 +364,7 @@ async def test_an_answer_without_a_message_id_is_about_the_message_it_answers():
     failed = await client.send("1", application_server=AS)
     after = await client.send("2", application_server=AS, report=False)
     assert await world.run(after.accepted())
-    assert failed.state == Sent.FAILED
+    assert failed.state == FAILED
 
 
 async def test_a_callback_that_raises_stops_nothing():
@@ -392,7 +392,7 @@ async def test_news_of_a_message_whose_handle_was_dropped_reach_the_application(
     await world.run(second.accepted())
     server.post("ue", messages.report_on(server.received[0]))
     world.settle()
-    assert told[-1] == (first.message_id, Sent.DELIVERED)
+    assert told[-1] == (first.message_id, DELIVERED)
     assert client.counters["unknown_reports"] == 1
 
 
@@ -434,4 +434,4 @@ async def test_every_member_of_a_group_reports():
         report[wire.ORIGINATING_UE] = member
         server.post("ue", report)
         world.settle()
-    assert told[2:] == [(Sent.DELIVERED, "a@x"), (Sent.DELIVERED, "b@x")]
+    assert told[2:] == [(DELIVERED, "a@x"), (DELIVERED, "b@x")]

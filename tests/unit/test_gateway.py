@@ -1,7 +1,7 @@
 # The Gateway UE between a client and a server that accepts everything: registration, relaying, outages, restarts.
 
 from msgin5g import messages, wire
-from msgin5g.application import RegistrationRefused, Sent
+from msgin5g.application import EXPIRED, FAILED, RegistrationRefused
 from msgin5g.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.delivery import MIDDLE
@@ -292,7 +292,7 @@ async def test_what_the_server_refuses_is_told_to_the_client():
     setup.server.answers.append((wire.NO_SUCH_RECIPIENT, told))
     sent = await client.send("x", ue="nobody@example.org")
     assert not await setup.run(sent.delivered())
-    assert (sent.state, sent.cause) == (Sent.FAILED, wire.UNKNOWN_RECIPIENT)
+    assert (sent.state, sent.cause) == (FAILED, wire.UNKNOWN_RECIPIENT)
 
 
 async def test_what_expires_on_the_way_up_is_told_to_the_client():
@@ -304,7 +304,7 @@ async def test_what_expires_on_the_way_up_is_told_to_the_client():
     messages.set_expiration(elements, setup.world.wall_clock() + 30)
     sent = client.outbox.put(elements, None, MIDDLE, setup.world.now)
     assert not await setup.run(sent.delivered())
-    assert sent.state == Sent.EXPIRED
+    assert sent.state == EXPIRED
     assert setup.gateway.counters["expired"] == 1
 
 
@@ -388,7 +388,7 @@ async def test_one_client_that_the_server_has_forgotten_does_not_hold_up_the_oth
     assert len(setup.received()) == 20 and setup.world.now - began < 1000
     # The one who is refused is told, message by message.
     assert not await setup.run(sent.delivered())
-    assert (sent.state, sent.cause) == (Sent.FAILED, wire.NOT_AUTHORIZED)
+    assert (sent.state, sent.cause) == (FAILED, wire.NOT_AUTHORIZED)
 
 
 async def test_a_server_that_forgets_at_once_is_not_asked_without_a_pause():
