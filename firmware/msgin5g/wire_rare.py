@@ -84,7 +84,13 @@ DELIVERY_REJECTED = "DELY_REJECTED"
 # Failure Cause: this project's words
 UNSUPPORTED_RECIPIENT = "UNSUPPORTED_RECIPIENT"
 UNKNOWN_MESSAGE = "UNKNOWN_MESSAGE"
+SEGMENTS_MISSING = "SEGMENTS_MISSING"
+PAYLOAD_LOST = "PAYLOAD_LOST"
 DISCARDED = "DISCARDED"
+
+# Octets of a segment's payload that everybody supports (8.5.1), and what a peer that says less is taken to support.
+SEGMENT_SIZE = 2048
+LEAST_SEGMENT_SIZE = 64
 
 # Seconds: as long as stores remember a message, so that none can outlive the memory of it.
 LONGEST_EXPIRATION = 7 * 86400
