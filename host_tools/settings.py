@@ -15,6 +15,8 @@ from msgin5g import wire
 from msgin5g.coap.endpoint import Parameters
 from msgspec import Meta
 
+from host_tools import serial_link
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
@@ -71,6 +73,8 @@ class GatewaySettings(_Settings):
         http_port: its port; 0 for any.
         most_devices: bound of registered clients.
         most_messages: bound of messages in the store.
+        serial: devices of serial ports with a client at the other end, beside UDP.
+        baud: bits a second on those.
         coap: transmission parameters.
         security: "none" is all there is so far.
     """
@@ -84,12 +88,20 @@ class GatewaySettings(_Settings):
     http_port: Port | None = None
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
+    serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
+    baud: int = 115200
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Annotated[str, Meta(pattern="^(none)$")] = "none"
 
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
         host_and_port(self.server)
+        try:
+            serial_link.speed(self.baud)
+        except ValueError as error:
+            raise SettingsError(f"baud = {self.baud}: {error}") from error
+        if len(set(self.serial)) < len(self.serial):
+            raise SettingsError(f"serial = {self.serial}: expected each port once")
 
 
 class Credential(_Settings):
