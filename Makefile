@@ -37,6 +37,10 @@ test: setup lint ## every check: lint, types, firmware syntax, tests
 bench: setup ## measure, print a table
 	@$(BIN)/python -m bench
 
+.PHONY: frozen
+frozen: setup ## MicroPython with the firmware frozen in, which `make bench` then measures too
+	@$(BIN)/python -m $(subst /,.,$(SETUP)).frozen
+
 .PHONY: lint
 lint: setup ## ruff, pyright (host, ESP32, RP2040), mpy-cross
 	@$(BIN)/ruff check --quiet

@@ -125,12 +125,14 @@ def native_architecture() -> str:
     return _run(["dpkg", "--print-architecture"], "dpkg").strip()
 
 
-def unpack(package: str, archives: list[str], architecture: str, target: Path) -> None:
-    """Unpack a package with all it depends on into the folder `target`, which appears whole or not at all."""
+def unpack(packages: str, archives: list[str], architecture: str, target: Path) -> None:
+    """Unpack packages with all they depend on into the folder `target`, which appears whole or not at all."""
     native_architecture()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as work:
-        _fetch(package, archives, architecture, Path(work))
+        apt = _apt(archives, architecture, Path(work))
+        install = ["install", "--yes", "--download-only", *packages.split()]
+        _run([*apt, *install], f"apt-get for {packages}:{architecture}")
         tree = Path(work, "tree")
         for deb in sorted(Path(work, "cache/archives").glob("*.deb")):
             _run(["dpkg-deb", "-x", str(deb), str(tree)], f"unpacking {deb.name}")
@@ -138,7 +140,27 @@ def unpack(package: str, archives: list[str], architecture: str, target: Path) -
         tree.replace(target)
 
 
-def _fetch(package: str, archives: list[str], architecture: str, work: Path) -> None:
+def unpack_source(package: str, archives: list[str], target: Path) -> None:
+    """Unpack the source of a package with Debian's patches into the folder `target`, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as work:
+        sources = [re.sub("^deb ", "deb-src ", archive) for archive in archives]
+        apt = _apt(sources, native_architecture(), Path(work))
+        _run([*apt, "source", "--download-only", package], f"apt-get source {package}", work)
+        tree = Path(work, "tree")
+        tree.mkdir()
+        for pattern, options in (("*.orig.tar.*", ["--strip-components=1"]), ("*.debian.tar.*", [])):
+            for archive in Path(work).glob(pattern):
+                _run(["tar", "-xf", str(archive), "-C", str(tree), *options], f"unpacking {archive.name}")
+        for patch in (tree / "debian/patches/series").read_text().split():
+            file = tree / "debian/patches" / patch
+            _run(["patch", "-p1", "--silent", "--input", str(file)], f"applying {patch}", str(tree))
+        shutil.rmtree(target, ignore_errors=True)
+        tree.replace(target)
+
+
+def _apt(archives: list[str], architecture: str, work: Path) -> list[str]:
+    """An apt-get of its own in a folder, which has read the archives' lists."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     (work / "sources.list").write_text("\n".join(archives) + "\n")
@@ -161,12 +183,14 @@ def _fetch(package: str, archives: list[str], architecture: str, work: Path) -> 
     }
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     _run([*apt, "update"], "apt-get update")
-    _run([*apt, "install", "--yes", "--download-only", package], f"apt-get for {package}:{architecture}")
+    return apt
 
 
-def _run(command: list[str], what: str) -> str:
+def _run(command: list[str], what: str, cwd: str | None = None) -> str:
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=APT_TIMEOUT_S)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=APT_TIMEOUT_S, cwd=cwd
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{what}: {error}") from error
     if done.returncode:
