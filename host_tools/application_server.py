@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import structlog
-from msgin5g import messages, rfc3339, wire
+from msgin5g import messages, messages_json, rfc3339, wire
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
@@ -243,7 +243,7 @@ class ApplicationServer:
 
     async def _elements(self, request: Request, message_type: str) -> dict[int, Any] | None:
         try:
-            elements = messages.from_members(await request.json())
+            elements = messages_json.from_members(await request.json())
             elements[wire.MESSAGE_TYPE] = message_type
             messages.check(elements)
         except (ValueError, AttributeError):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgin5g import messages
+from msgin5g import messages_json
 
-_loads, _dumps = messages.loads, messages.dumps
+_loads, _dumps = messages_json.loads, messages_json.dumps
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
 def use() -> None:
-    """Have msgin5g.messages use it in this process."""
-    messages.loads, messages.dumps = loads, dumps
+    """Have msgin5g.messages_json use it in this process."""
+    messages_json.loads, messages_json.dumps = loads, dumps
 
 
 def loads(octets: bytes) -> Any:

@@ -1,12 +1,13 @@
-# MSGin5G messages: the information elements of TS 23.554 as a dict {element number: value}, to and from JSON.
+# MSGin5G messages: the information elements of TS 23.554 as a dict {element number: value}, to and from JSON or CBOR.
 #
-# Decoding is tolerant about spelling (wire.py) and unknown members, and strict about what is missing or of the
-# wrong type: such a message raises BadMessage with the Failure Cause that its sender is told.
+# Decoding is tolerant about spelling and unknown members, and strict about what is missing or of the wrong type: such a
+# message raises BadMessage with the Failure Cause that its sender is told. The two formats are in messages_json.py and
+# messages_cbor.py; each is loaded when it is used.
 
-import json
 from binascii import a2b_base64, b2a_base64
 
-from . import wire, wire_names
+from . import wire
+from .coap import numbers as coap
 
 # Longer identifiers are nobody's: a UE Service ID or a Message ID is a few dozen characters.
 _LONGEST_ID = 255
@@ -22,25 +23,16 @@ class BadMessage(ValueError):
         self.elements = {}
 
 
-# -- JSON
+# -- octets
 
 
-def decode(payload):
-    # Octets of a JSON object -> elements, checked.
+def decode(payload, content_format=coap.JSON, implied=None):
+    # Octets -> elements, checked. implied: what a message in CBOR need not say (messages_cbor.py).
     try:
-        # RFC 8259 knows UTF-8 only, where no octet of JSON is 0; CPython would take UTF-16 as well. Some MicroPythons
-        # take an object that is cut off.
-        usable = payload.rstrip()[-1:] == b"}" and b"\0" not in payload
-        members = loads(payload) if usable else None
-        elements = from_members(members) if isinstance(members, dict) else None
+        elements = _codec(content_format).read(payload, implied)
     except BadMessage as bad:
         _drop_unusable(bad.elements)
         raise
-    except (ValueError, RuntimeError):
-        # RuntimeError: nested deeper than the parser goes, or than anything sensible.
-        raise BadMessage(wire.MALFORMED)
-    if elements is None:
-        raise BadMessage(wire.MALFORMED)
     try:
         check(elements)
     except BadMessage as bad:
@@ -49,64 +41,36 @@ def decode(payload):
     return elements
 
 
-def from_members(members):
-    # A JSON object, with any spelling of its members -> elements. Unknown members are ignored. What is of the
-    # wrong type is left out, and told when the rest has been read.
-    elements = {}
-    wrong = None
-    for key, value in members.items():
-        found = wire_names.element(key)
-        if found is None or value is None:
-            continue
-        number, kind = found
-        if kind != "s" or not isinstance(value, str):
-            try:
-                if kind == "a":
-                    number, value = _address(number, value)
-                elif number == wire.SEGMENTATION_PARAMETERS and isinstance(value, dict):
-                    # One object in the APIs, single members on CoAP.
-                    elements.update(from_members(value))
-                    continue
-                elif number == wire.MESSAGING_TOPIC and isinstance(value, list):
-                    number = wire.MESSAGING_TOPICS
-                    value = _typed(number, "w", value)
-                else:
-                    value = _typed(number, kind, value)
-            except BadMessage as bad:
-                wrong = wrong or bad
-                continue
-        elements[number] = value
-    if wrong:
-        wrong.elements = elements
-        raise wrong
-    return elements
+def encode(elements, content_format=coap.JSON, implied=None):
+    return _codec(content_format).write(elements, implied)
 
 
-def to_members(elements, column=wire.STAGE_2):
-    members = {}
-    for number, value in elements.items():
-        if isinstance(value, dict):
-            value = to_members(value, column)
-        elif isinstance(value, list):
-            value = [to_members(one, column) if isinstance(one, dict) else one for one in value]
-        members[wire_names.name(number, column)] = value
-    return members
+_codecs = {}
 
 
-def encode(elements):
-    return dumps(to_members(elements))
-
-
-# JSON from and to octets. A host has quicker ones and sets them here.
-loads = json.loads
-
-
-def dumps(members):
-    return json.dumps(members, separators=(",", ":")).encode()
+def _codec(content_format):
+    codec = _codecs.get(content_format)
+    if codec is None:
+        if content_format == coap.CBOR:
+            from . import messages_cbor as codec
+        else:
+            from . import messages_json as codec
+        _codecs[content_format] = codec
+    return codec
 
 
 # What a list of a kind is a list of.
-_OF_LIST = {"w": "s", "n": "i", "l": "o"}
+_OF_LIST = {"w": "s", "n": "i"}
+
+
+def typed(number, value):
+    # The value of an element whose kind is no object and no address, in its own type.
+    kind = wire.KINDS[number]
+    if kind in _OF_LIST:
+        if isinstance(value, list):
+            return [_typed(number, _OF_LIST[kind], one) for one in value]
+        raise invalid(number)
+    return _typed(number, kind, value)
 
 
 def _typed(number, kind, value):
@@ -122,33 +86,31 @@ def _typed(number, kind, value):
         if value in (0, 1, "true", "false"):
             return value in (1, "true")
     elif kind == "i":
-        if isinstance(value, int) and not isinstance(value, bool):
+        # Of 64 bits, as all formats and stores have them.
+        if isinstance(value, int) and not isinstance(value, bool) and value >> 63 in (0, -1):
             return value
-    elif kind == "t":
-        if isinstance(value, str):
-            try:
-                _rfc3339().parse(value)
-                return value
-            except ValueError:
-                pass
-    elif kind == "o":
-        if isinstance(value, dict):
-            return from_members(value)
-    elif isinstance(value, list):
-        kind = _OF_LIST[kind]
-        return [_typed(number, kind, one) for one in value]
-    raise BadMessage(wire.INVALID_IE + wire_names.name(number))
+    elif kind == "t" and isinstance(value, str):
+        try:
+            _rfc3339().parse(value)
+            return value
+        except ValueError:
+            pass
+    raise invalid(number)
 
 
-def _address(number, value):
-    # {"addrType": "UE", "addr": "a@b"} -> (element for that kind of address, "a@b")
-    if isinstance(value, dict):
-        parts = from_members(value)
-        kinds = wire.ORIGINATORS if number == wire.ORIGINATOR else wire.RECIPIENTS
-        for kind, element in kinds:
-            if parts.get(wire.ADDRESS_TYPE) == kind and wire.ADDRESS in parts:
-                return element, parts[wire.ADDRESS]
-    raise BadMessage(wire.INVALID_IE + wire_names.name(number))
+def invalid(number):
+    return _bad(wire.INVALID_IE, number)
+
+
+def missing(number):
+    return _bad(wire.MANDATORY_IE_MISSING, number)
+
+
+def _bad(what, number):
+    # Named as in TS 23.554, whatever format it came in.
+    from . import wire_names
+
+    return BadMessage(what + wire_names.name(number))
 
 
 # -- what a message must have
@@ -158,7 +120,7 @@ def check(elements):
     unusable = _drop_unusable(elements)
     kind = elements.get(wire.MESSAGE_TYPE)
     if kind is None:
-        raise BadMessage(wire.MANDATORY_IE_MISSING + wire_names.name(wire.MESSAGE_TYPE))
+        raise missing(wire.MESSAGE_TYPE)
     mandatory = wire.MANDATORY.get(kind)
     if mandatory is None:
         kind = elements[wire.MESSAGE_TYPE] = kind.upper()
@@ -166,7 +128,7 @@ def check(elements):
         if mandatory is None:
             raise BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
     if unusable is not None:
-        raise BadMessage(wire.INVALID_IE + wire_names.name(unusable))
+        raise invalid(unusable)
     for element in mandatory:
         if element == wire.ORIGINATOR:
             value = originator(elements)[1]
@@ -175,7 +137,7 @@ def check(elements):
         else:
             value = elements.get(element)
         if value is None or value == "":
-            raise BadMessage(wire.MANDATORY_IE_MISSING + wire_names.name(element))
+            raise missing(element)
     if wire.PAYLOAD_ENCODING in elements:
         payload(elements)
 
@@ -307,7 +269,7 @@ def payload(elements):
         try:
             return a2b_base64(value)
         except ValueError:
-            raise BadMessage(wire.INVALID_IE + wire_names.name(wire.PAYLOAD))
+            raise invalid(wire.PAYLOAD)
     return value
 
 

@@ -2,81 +2,79 @@
 
 from . import wire
 
-# One line for each: number, kind|name of TS 23.554 (emitted on CoAP)|name of TS 29.538 (emitted on HTTP)|further
-# spellings that are understood|. A spelling is compared without case and without punctuation.
-# Kinds: s string, b boolean, i integer, t date-time, o object of further elements, a address; lists: w of strings,
-# n of integers, l of objects of further elements.
+# One line for each: number|name of TS 23.554 (emitted on CoAP)|name of TS 29.538 (emitted on HTTP)|further spellings
+# that are understood|. A spelling is compared without case and without punctuation.
 _ELEMENTS = """
-0 s|Message Type|msgType|
-1 s|Originating UE Service ID||Originating UE Service Identifier|
-2 s|Recipient UE Service ID||Target UE Service ID|
-3 s|Message ID|msgId|Message Identifier|
-4 s|Payload|payload|
-5 b|Delivery status required|delivStReqInd|Delivery status report required|
-6 b|Store and forward flag|stoAndFwInd|
-7 s|Application ID|appId|Application Identifier|
-8 s|Recipient AS Service ID||Target AS Service ID|
-9 s|Originating AS Service ID||Originating AS Service Identifier|
-10 s|Delivery Status|delivSt|status|
-11 s|Failure Cause|failureCause|
-12 s|Payload encoding|
-13 o|Store and forward parameters|stoAndFwParams|
-14 t|Message expiration time|exprTime|Expiration time|
-15 s|Priority type|priority|
-16 b|Message is segmented|segInd|
-17 s|Segmentation set identifier|segId|
-18 i|Message segment number|segNumb|
-19 i|Total number of message segments|totalSegCount|
-20 b|Last segment flag|lastSegFlag|
-21 s|Group Service ID||Recipient Group Service ID|Recipient Group ID|
-22 s|Messaging Topic|
-23 s|UE Service ID|ueSvcId|
-24 s|Registration result|result|
-25 s|Broadcast Area ID|
-26 i|Latency|latency|
-27 o|MSGin5G Client Profile|clientProfile|Client Profile|
-28 o|MSGin5G Client Triggering Information|triggeringInformation|
-29 s|UE Identifier|
-30 i|Port number|portNumber|Port number(s)|
-31 s|Associated protocol|
-32 o|MSGin5G Client Communication Availability|communicationAvailability|
-33 t|Scheduled communication time|
-34 i|Communication duration time|
-35 b|Periodic communication indicator|
-36 i|Periodic communication interval|
-37 i|Data size indication|
-38 b|Store and forward option|
-39 i|MSGin5G Client Supported Maximum MSGin5G segment size|segSize|Supported Maximum MSGin5G segment size|
-40 b|Registration urgent degree|
-41 i|Registration request expiration time||Wait time|
-42 t|Expected registration time|
-43 s|Security credentials|secCred|
-44 s|UE credential information|
-45 a|Originating UE Service ID/AS Service ID|oriAddr|Originating address|
-46 a|Recipient UE Service ID/AS Service ID|destAddr|Destination address|
-47 s|Address type|addrType|
-48 s|Address|addr|
-49 o|Segmentation parameters|segParams|
-50 i|Number of individual MSGin5G UE registration requests||Number of individual MSGin5G UE registration request|
-51 l|List of individual MSGin5G UE registration request||List of individual MSGin5G UE registration requests|
-52 i|Number of individual MSGin5G UE registration responses||Number of individual MSGin5G UE registration response|
-53 l|List of individual MSGin5G UE registration response||List of individual MSGin5G UE registration responses|
-54 i|Number of individual messages|
-55 l|List of individual messages||List of individual message|
-56 n|Missing segment numbers|
-57 s|Layer-2 ID|
-58 s|MSGin5G UE ID|
-59 i|Required packet size|
-60 i|Allowed packet size|
-61 w|Messaging Topics|msgTopics|List of Messaging Topics|
-62 s|Subscription status|subStat|
-63 t|Expiration|
-64 s|Target address|
-65 s|Target type|
-66 i|Messages waiting|
-67 t|Expected configuration time|
-68 i|Number of individual delivery status reports|
-69 l|List of individual delivery status reports||List of individual delivery status report|
+0|Message Type|msgType|
+1|Originating UE Service ID||Originating UE Service Identifier|
+2|Recipient UE Service ID||Target UE Service ID|
+3|Message ID|msgId|Message Identifier|
+4|Payload|payload|
+5|Delivery status required|delivStReqInd|Delivery status report required|
+6|Store and forward flag|stoAndFwInd|
+7|Application ID|appId|Application Identifier|
+8|Recipient AS Service ID||Target AS Service ID|
+9|Originating AS Service ID||Originating AS Service Identifier|
+10|Delivery Status|delivSt|status|
+11|Failure Cause|failureCause|
+12|Payload encoding|
+13|Store and forward parameters|stoAndFwParams|
+14|Message expiration time|exprTime|Expiration time|
+15|Priority type|priority|
+16|Message is segmented|segInd|
+17|Segmentation set identifier|segId|
+18|Message segment number|segNumb|
+19|Total number of message segments|totalSegCount|
+20|Last segment flag|lastSegFlag|
+21|Group Service ID||Recipient Group Service ID|Recipient Group ID|
+22|Messaging Topic|
+23|UE Service ID|ueSvcId|
+24|Registration result|result|
+25|Broadcast Area ID|
+26|Latency|latency|
+27|MSGin5G Client Profile|clientProfile|Client Profile|
+28|MSGin5G Client Triggering Information|triggeringInformation|
+29|UE Identifier|
+30|Port number|portNumber|Port number(s)|
+31|Associated protocol|
+32|MSGin5G Client Communication Availability|communicationAvailability|
+33|Scheduled communication time|
+34|Communication duration time|
+35|Periodic communication indicator|
+36|Periodic communication interval|
+37|Data size indication|
+38|Store and forward option|
+39|MSGin5G Client Supported Maximum MSGin5G segment size|segSize|Supported Maximum MSGin5G segment size|
+40|Registration urgent degree|
+41|Registration request expiration time||Wait time|
+42|Expected registration time|
+43|Security credentials|secCred|
+44|UE credential information|
+45|Originating UE Service ID/AS Service ID|oriAddr|Originating address|
+46|Recipient UE Service ID/AS Service ID|destAddr|Destination address|
+47|Address type|addrType|
+48|Address|addr|
+49|Segmentation parameters|segParams|
+50|Number of individual MSGin5G UE registration requests||Number of individual MSGin5G UE registration request|
+51|List of individual MSGin5G UE registration request||List of individual MSGin5G UE registration requests|
+52|Number of individual MSGin5G UE registration responses||Number of individual MSGin5G UE registration response|
+53|List of individual MSGin5G UE registration response||List of individual MSGin5G UE registration responses|
+54|Number of individual messages|
+55|List of individual messages||List of individual message|
+56|Missing segment numbers|
+57|Layer-2 ID|
+58|MSGin5G UE ID|
+59|Required packet size|
+60|Allowed packet size|
+61|Messaging Topics|msgTopics|List of Messaging Topics|
+62|Subscription status|subStat|
+63|Expiration|
+64|Target address|
+65|Target type|
+66|Messages waiting|
+67|Expected configuration time|
+68|Number of individual delivery status reports|
+69|List of individual delivery status reports||List of individual delivery status report|
 """
 
 # What has been looked up so far: peers use few spellings. Bounded, so that one that uses many costs only time.
@@ -95,7 +93,7 @@ def name(element, column=wire.STAGE_2):
     key = element << 2 | column
     found = _names.get(key)
     if found is None:
-        at = _ELEMENTS.find("\n%d " % element)
+        at = _ELEMENTS.find("\n%d|" % element)
         columns = _ELEMENTS[at : _ELEMENTS.find("\n", at + 1)].split("|")
         found = _names[key] = columns[column] or columns[wire.STAGE_2]
     return found
@@ -119,8 +117,8 @@ def _find(table, key):
     if at < 0:
         return None
     start = table.rfind("\n", 0, at + 1) + 1
-    number, kind = table[start : table.find("|", start)].split(" ")
-    return int(number), kind
+    number = int(table[start : table.find("|", start)])
+    return number, wire.KINDS[number]
 
 
 def _all_plain():

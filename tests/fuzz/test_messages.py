@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgin5g import messages, wire, wire_names
+from msgin5g import messages, messages_json, wire, wire_names
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
@@ -34,7 +34,7 @@ repeatable = settings(
 
 UE, OTHER = "ue1@a", "ue2@a"
 
-NUMBERS = [int(line.split(" ")[0]) for line in wire_names._ELEMENTS.strip().split("\n")]
+NUMBERS = [int(line.split("|")[0]) for line in wire_names._ELEMENTS.strip().split("\n")]
 names = st.builds(wire.name, st.sampled_from(NUMBERS), st.sampled_from([wire.STAGE_2, wire.API]))
 odd_names = st.builds(
     lambda name, mark: mark.join(name.split(" ")).upper(), names, st.sampled_from(["", "_", "-", " \t"])
@@ -74,7 +74,7 @@ messages.set_expiration(VALID[2], 1893456000)
 @st.composite
 def nearly_valid(draw):
     """A valid message, in either spelling, with some members changed, missing or more."""
-    members = messages.to_members(
+    members = messages_json.to_members(
         draw(st.sampled_from(VALID)), draw(st.sampled_from([wire.STAGE_2, wire.API]))
     )
     members = dict(members)

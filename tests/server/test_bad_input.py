@@ -1,5 +1,7 @@
 """What no one should send, to a server: each gets the standard's answer, something counts it, nothing of it is kept."""
 
+import json
+
 import pytest
 from hostile import (
     Attacker,
@@ -125,7 +127,7 @@ def test_recipients_that_are_not_served(server, kind):
 @pytest.mark.parametrize("name", ["AS\tas@a", "ue1@a\0", "\ud800", "x" * 256])
 def test_names_that_would_be_somebody_elses_in_the_store(server, name):
     members = {"Message Type": wire.REG, "UE Service ID": name}
-    body = messages.json.dumps(members).encode()
+    body = json.dumps(members).encode()
     assert server.throw(server.attacker.request(body)) == "4.00"
     assert server.face.registry.get(name) is None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 import structlog
-from msgin5g import messages, wire
+from msgin5g import messages_json, wire
 from msgin5g.messages import BadMessage
 from msgin5g.store import Full
 from starlette.applications import Starlette
@@ -203,7 +203,7 @@ class RestFace:
 
     def _travelling(self, elements: Elements) -> bytes:
         # As on CoAP, in UTF-8.
-        encoded = msgspec.json.encode(messages.to_members(elements))
+        encoded = msgspec.json.encode(messages_json.to_members(elements))
         if len(encoded) > self.most_body:
             raise self._too_large()
         return encoded

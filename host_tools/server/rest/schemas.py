@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgin5g import messages, wire
+from msgin5g import messages, messages_json, wire
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import fields
 
@@ -133,7 +133,7 @@ def to_elements(body: Delivery, message_type: str) -> Elements:
     Raises:
         BadMessage: an identifier is empty or too long, or an address is of no kind that can stand there.
     """
-    elements = messages.from_members(msgspec.to_builtins(body))
+    elements = messages_json.from_members(msgspec.to_builtins(body))
     elements[wire.MESSAGE_TYPE] = message_type
     messages.check(elements)
     return elements
