@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import time
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgin5g import ticks
+from msgin5g.coap import block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +31,9 @@ _MOST_DATAGRAMS = 1024
 # The longest datagram that is taken; a longer one is counted and dropped.
 _LONGEST_DATAGRAM = 2048
 _SOCKET_BUFFER = 4 << 20
+# "All CoAP Nodes" (RFC 7252, 12.8).
+_ALL_COAP_NODES = "224.0.1.187"
+_ALL_COAP_NODES_V6 = "ff02::fd"
 # Datagrams that wait for room in the socket's buffer. More are lost, and retransmitted by the endpoint.
 _MOST_UNSENT = 4096
 
@@ -57,6 +62,9 @@ class UdpLink:
         on_batch: called after each batch instead of :meth:`transmit`; it must call :meth:`transmit`.
 
     Attributes:
+        most_octets: the longest datagram that it takes.
+        szx: the largest CoAP block (RFC 7959) that fits into one.
+        before_send: called before anything is sent; when it raises, nothing is, and the link closes.
         errors: datagrams that could not be sent, and errors that the network reported.
         oversized: datagrams that were too long and dropped; never is a truncated one processed.
         on_failure: called with the exception when ``on_batch`` has failed and the link has closed. Unless it is set,
@@ -71,6 +79,9 @@ class UdpLink:
         on_batch: Callable[[], None] | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.most_octets = _LONGEST_DATAGRAM
+        self.szx = block.LARGEST_SZX
+        self.before_send: Callable[[], None] | None = None
         self.errors = 0
         self.oversized = 0
         self.on_failure: Callable[[Exception], None] | None = None
@@ -81,16 +92,23 @@ class UdpLink:
         self._flushing = False
         self._unsent: deque[tuple[bytes | bytearray, tuple]] = deque(maxlen=_MOST_UNSENT)
         with naming(host, port):
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        self._socket = socket.socket(family, kind, protocol)
-        self._socket.setblocking(False)
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        self._socket = self._bound(family, address)
+        # Connecting changes what the socket says about itself.
+        self._address = self._socket.getsockname()
+
+    def _bound(self, family: int, address: tuple) -> socket.socket:
+        # A new socket, bound to an address.
+        one = socket.socket(family, socket.SOCK_DGRAM)
+        one.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
+            one.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
         if family == socket.AF_INET6:
             # "::" takes IPv4 as well, as ::ffff:192.0.2.1.
-            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        with naming(host, port):
-            self._socket.bind(address)
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        with naming(*address[:2]):
+            one.bind(address)
+        return one
 
     @property
     def address(self) -> tuple[str, int]:
@@ -104,9 +122,43 @@ class UdpLink:
         with naming(host, port):
             return socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, flags=flags)[0][4]
 
-    def connect(self, address: tuple) -> None:
-        """Take datagrams from this address only."""
-        self._socket.connect(address)
+    def broadcast(self, port: int, group: str | None = None) -> tuple:
+        """Where everybody in reach hears it: "All CoAP Nodes", or another group or broadcast address."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        v6 = self._socket.family == socket.AF_INET6
+        return self.resolve(group or (_ALL_COAP_NODES_V6 if v6 else _ALL_COAP_NODES), port)
+
+    def join(self, interface: str) -> None:
+        """Hear what is sent to "All CoAP Nodes" on a network interface, IPv6 too where the socket takes it.
+
+        Raises:
+            OSError: there is no such interface, or it can't; the message names it.
+        """
+        try:
+            index = socket.if_nametoindex(interface)
+            anywhere = socket.inet_aton("0.0.0.0")
+            group = struct.pack("@4s4si", socket.inet_aton(_ALL_COAP_NODES), anywhere, index)
+            self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+            if self._socket.family == socket.AF_INET6:
+                group = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, _ALL_COAP_NODES_V6), index)
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}: network interface {interface}") from error
+
+    def connect(self, address: tuple | None) -> None:
+        """Take datagrams from this address only; None: from all again, at the port that it had."""
+        if address is not None:
+            self._socket.connect(address)
+            return
+        family = self._socket.family
+        if self._loop:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._unsent.clear()
+        self._socket = self._bound(family, self._address)
+        if self._loop:
+            self._loop.add_reader(self._socket, self._drain)
 
     def now(self) -> int:
         """Ticks, for calls into the endpoint."""
@@ -138,6 +190,8 @@ class UdpLink:
     def transmit(self) -> None:
         """Send what the endpoint has to send, and set the timer for what it waits for."""
         datagrams: Sequence[tuple[bytes | bytearray, tuple]] = self.endpoint.datagrams_to_send()
+        if datagrams and self.before_send:
+            self.before_send()
         if self._unsent:
             self._put_off(datagrams)
         else:

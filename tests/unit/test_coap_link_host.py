@@ -279,3 +279,99 @@ async def test_counts_for_an_operator():
     counts = a.link.counts()
     assert counts["socket_errors"] == counts["oversized"] == counts["received"] == counts["peers"] == 0
     a.link.close()
+
+
+async def test_a_link_has_the_shape_that_all_have():
+    a = Node()
+    assert (a.link.most_octets, a.link.szx) == (2048, 6)
+    assert a.link.broadcast(5683) == ("224.0.1.187", 5683)
+    a.link.close()
+
+
+async def test_before_send_comes_before_anything_leaves_and_ends_the_link_when_it_fails():
+    a, b = Node(), Node()
+    a.link._socket = sock = Reluctant(a.link._socket)
+    log = []
+    a.link.before_send = lambda: log.append(len(sock.sent))
+    a.link.transmit()
+    ping(a)
+    a.link.transmit()
+    assert log == [0] and len(sock.sent) == 1
+
+    def fail():
+        raise OSError("disk full")
+
+    failures = []
+    a.link.on_failure = failures.append
+    a.link.before_send = fail
+    a.endpoint.ping(("127.0.0.1", 10), None, a.link.now())
+    a.link.flush()
+    await asyncio.sleep(0.01)
+    assert len(sock.sent) == 1 and [str(error) for error in failures] == ["disk full"]
+    b.link.close()
+
+
+async def test_connected_no_more():
+    a, b, c = Node(), Node(), Node()
+    port = a.link.address[1]
+    a.link.connect(a.resolve(b))
+    assert (await a.ask(a.resolve(b))).payload == b"hi"
+    a.link.connect(None)
+    assert a.link.address[1] == port
+    assert (await a.ask(a.resolve(c))).payload == b"hi"
+    assert (await c.ask(a.resolve(a))).payload == b"hi"
+    for node in (a, b, c):
+        node.link.close()
+
+
+async def test_a_multicast_is_heard_where_it_was_joined():
+    a, b = Node("0.0.0.0"), Node("0.0.0.0")
+    for node in (a, b):
+        # Whatever an earlier process on this machine has joined, this socket hears what it has joined itself.
+        node.link._socket.setsockopt(socket.IPPROTO_IP, 49, 0)
+    port = b.link.address[1]
+    a.link._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    everybody = a.link.broadcast(port)
+
+    def ask():
+        a.client.request(everybody, n.POST, [(n.URI_PATH, "x")], b"", lambda _r, _now: None, 0, False)
+        a.link.flush()
+
+    a.endpoint.parameters.nstart = 2
+    ask()
+    await asyncio.sleep(0.05)
+    assert b.served == 0
+    b.link.join("lo")
+    ask()
+    await asyncio.sleep(0.05)
+    assert b.served == 1 and a.endpoint.counters["received"] == 1
+    a.link.close()
+    b.link.close()
+
+
+async def test_ipv6_multicast_is_joined_as_well():
+    try:
+        a, b = Node("::"), Node("::")
+        b.link.join("lo")
+        a.link._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("lo"))
+        everybody = a.link.broadcast(b.link.address[1])
+        assert everybody[0] == "ff02::fd"
+        a.link._socket.sendto(b"", everybody)
+    except OSError:
+        raise SkipTest("this machine has no IPv6 multicast on loopback") from None
+    a.client.request(everybody, n.POST, [(n.URI_PATH, "x")], b"", lambda _r, _now: None, 0, False)
+    a.link.flush()
+    await asyncio.sleep(0.05)
+    assert b.served == 1
+    a.link.close()
+    b.link.close()
+
+
+async def test_an_interface_that_is_not_there_is_named():
+    a = Node()
+    try:
+        a.link.join("nowhere0")
+        raise AssertionError
+    except OSError as error:
+        assert "nowhere0" in str(error)
+    a.link.close()
