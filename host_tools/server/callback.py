@@ -122,6 +122,14 @@ class Callback:
         """Is it registered or configured?"""
         return self._application_servers.known(service_id)
 
+    def opens(self, service_id: str) -> float | None:
+        """When it registers, which nobody knows."""
+        return None
+
+    def wants_storing(self, service_id: str) -> bool:
+        """It does."""
+        return True
+
     def add(self, item: Item, now: int) -> None:
         """Send what has just been stored."""
         self._delivery.add(item, now)
@@ -129,6 +137,10 @@ class Callback:
     def under_way(self, item: Item) -> bool:
         """Is its outcome still open?"""
         return self._delivery.under_way(item)
+
+    def discard(self, item: Item) -> None:
+        """Do not send what changes in the store."""
+        self._delivery.discard(item)
 
     # -- one request
 

@@ -93,6 +93,14 @@ class CoapFace:
         """A UE is known as long as it is registered: nothing is provisioned beforehand."""
         return self.reachable(service_id)
 
+    def opens(self, service_id: str) -> float | None:
+        """Nobody knows."""
+        return None
+
+    def wants_storing(self, service_id: str) -> bool:
+        """Does the UE want messages that come while it is not reachable?"""
+        return True
+
     def add(self, item: Item, now: int) -> None:
         """Send what has just been stored."""
         self._delivery.add(item, now)
@@ -100,6 +108,10 @@ class CoapFace:
     def under_way(self, item: Item) -> bool:
         """Is its outcome still open?"""
         return self._delivery.under_way(item)
+
+    def discard(self, item: Item) -> None:
+        """Do not send what changes in the store."""
+        self._delivery.discard(item)
 
     def _send(self, hop: str, item: Item, done: Callable[[int, int], None], now: int) -> None:
         entry = self.registry.get(hop)

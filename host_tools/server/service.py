@@ -7,6 +7,7 @@ Servers over HTTP (:mod:`host_tools.server.callback`).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from msgin5g import messages, wire
+from msgin5g.delivery import HIGH, LOW, MIDDLE
 from msgin5g.store import Full
 
 if TYPE_CHECKING:
     from msgin5g.delivery import Item
-    from msgin5g.registry import Registered
 
     from host_tools.store import SqliteStore
 
@@ -38,12 +39,24 @@ class Outbound(Protocol):
         """Is this UE or Application Server one of ours, reachable or not?"""
         ...
 
+    def opens(self, service_id: str) -> float | None:
+        """When will this one, not reachable now, be so (seconds since 1970)? None where nobody knows."""
+        ...
+
+    def wants_storing(self, service_id: str) -> bool:
+        """Does it want messages that come while it is not reachable?"""
+        ...
+
     def add(self, item: Item, now: int) -> None:
         """Send an item that has just been stored."""
         ...
 
     def under_way(self, item: Item) -> bool:
         """Has it been sent, with the outcome still open?"""
+        ...
+
+    def discard(self, item: Item) -> None:
+        """Do not send an item that is about to be changed in the store, or taken out of it."""
         ...
 
 
@@ -64,6 +77,11 @@ class Outcome:
 
 ACCEPTED = Outcome(wire.ACCEPTED)
 STORED = Outcome(wire.ACCEPTED, wire.DELIVERY_STORED)
+
+# Names that the wire table keeps where they take longer to find.
+_LATENCY = wire.LATENCY
+_PRIORITY_TYPE = wire.PRIORITY_TYPE
+_PRIORITIES = {wire.HIGH: HIGH, wire.MIDDLE: MIDDLE, wire.LOW: LOW}
 
 
 def party(address: tuple[Any, Any]) -> str:
@@ -151,26 +169,50 @@ class Service:
     def to_one(self, elements: Elements, body: bytes, now: int) -> Outcome:
         """Take in a message for one UE or Application Server."""
         kind, recipient = messages.recipient(elements)
-        outbound = self.outbound.get(kind)
-        if outbound is None:
+        if kind not in self.outbound:
             return self._unsupported()
+        if wire.GROUP_SERVICE_ID in elements or wire.MESSAGING_TOPIC in elements:
+            # Only this server says that a message for one is a copy of one for many.
+            return Outcome(
+                wire.INVALID, wire.DELIVERY_FAILED, f"{wire.INVALID_IE}{wire.name(wire.DESTINATION)}"
+            )
+        outcome, item = self.admit(elements, body)
+        if item is not None:
+            self.send(item, (kind, recipient), now)
+        return outcome
+
+    def admit(self, elements: Elements, body: bytes) -> tuple[Outcome, Item | None]:
+        """Store a message for one party, unless it need not or must not be stored.
+
+        Returns:
+            What to answer; and what was stored and is to be sent by :meth:`send`, unless it was not.
+        """
+        kind, recipient = messages.recipient(elements)
+        outbound = self.outbound[kind]
         reachable = outbound.reachable(recipient)
-        if not reachable and not elements[wire.STORE_AND_FORWARD_FLAG]:
-            return self._not_reachable(elements, outbound.known(recipient))
+        if not reachable and not self._may_wait(elements, outbound, recipient):
+            return self._not_reachable(elements, outbound.known(recipient)), None
         try:
-            item = self.deposit(elements, body, now)
+            item = self.put(elements, body)
         except Full:
-            return self.full()
+            return self.full(), None
         if item is None:
-            return ACCEPTED
+            return ACCEPTED, None
         self.counters["messages"] += 1
         if reachable:
-            return ACCEPTED
+            return ACCEPTED, item
         self.counters["stored_for_later"] += 1
-        return STORED
+        return STORED, item
 
-    def deposit(self, elements: Elements, body: bytes, now: int) -> Item | None:
-        """Store a message or report for one party, and send it if that one is reachable.
+    def _may_wait(self, elements: Elements, outbound: Outbound, recipient: str) -> bool:
+        if elements[wire.STORE_AND_FORWARD_FLAG]:
+            return outbound.wants_storing(recipient)
+        latency = self._latency(elements)
+        opens = outbound.opens(recipient) if latency is not None else None
+        return latency is not None and opens is not None and opens <= self.wall_clock() + latency
+
+    def put(self, elements: Elements, body: bytes) -> Item | None:
+        """Store a message or report for one party.
 
         Returns:
             The stored item; None for a duplicate, which is counted.
@@ -178,22 +220,33 @@ class Service:
         Raises:
             Full: the store has no room.
         """
-        to = kind, recipient = messages.recipient(elements)
-        outbound = self.outbound[kind]
         item = self.store.put(
-            party(to),
+            party(messages.recipient(elements)),
             party(messages.originator(elements)),
             elements[wire.MESSAGE_TYPE],
             elements[wire.MESSAGE_ID],
             messages.segment(elements),
             body,
-            self._expires(elements),
+            self.expires(elements),
             bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+            _priority(elements),
         )
         if item is None:
             self.counters["duplicates"] += 1
-        elif outbound.reachable(recipient):
+        return item
+
+    def send(self, item: Item, to: tuple[str, str], now: int) -> None:
+        """Send what has just been stored, if its recipient is reachable; otherwise it waits."""
+        kind, recipient = to
+        outbound = self.outbound[kind]
+        if outbound.reachable(recipient):
             outbound.add(item, now)
+
+    def deposit(self, elements: Elements, body: bytes, now: int) -> Item | None:
+        """Store a message or report for one party, and send it: :meth:`put` and :meth:`send`."""
+        item = self.put(elements, body)
+        if item is not None:
+            self.send(item, messages.recipient(elements), now)
         return item
 
     def full(self) -> Outcome:
@@ -269,19 +322,24 @@ class Service:
             return self.full()
         return ACCEPTED
 
-    def _expires(self, elements: Elements) -> int:
-        wall = int(self.wall_clock())
+    def expires(self, elements: Elements) -> int:
+        """Until when a message is held, in seconds since 1970."""
+        wall = self.wall_clock()
         stated = messages.expiration(elements)
         if stated is not None:
-            return min(stated, wall + self._longest_expiration)
+            return min(stated, int(wall) + self._longest_expiration)
+        if elements.get(wire.STORE_AND_FORWARD_FLAG, True):
+            return int(wall) + wire.DEFAULT_EXPIRATION
         # Not to be stored for later is still to be given a chance.
-        held = elements.get(wire.STORE_AND_FORWARD_FLAG, True)
-        return wall + (wire.DEFAULT_EXPIRATION if held else wire.REPORT_WAIT)
+        latency = self._latency(elements)
+        return int(wall) + wire.REPORT_WAIT if latency is None else math.ceil(wall + latency)
+
+    def _latency(self, elements: Elements) -> float | None:
+        # In seconds, where the sender has said so.
+        latency = elements.get(_LATENCY)
+        return None if latency is None else min(max(latency, 0), self._longest_expiration * 1000) / 1000
 
 
-class Registrations(Protocol):
-    """The part of :class:`msgin5g.registry.Registry` that the faces use."""
-
-    def get(self, ue_service_id: str) -> Registered | None:
-        """The registration of a UE."""
-        ...
+def _priority(elements: Elements) -> int:
+    stated = elements.get(_PRIORITY_TYPE)
+    return MIDDLE if stated is None else _PRIORITIES.get(stated.upper(), MIDDLE)

@@ -34,8 +34,17 @@ class Ues:
     def known(self, service_id):
         return service_id in self.registered
 
+    def opens(self, service_id):
+        return None
+
+    def wants_storing(self, service_id):
+        return True
+
     def add(self, item, now):
         self.items.append(item)
+
+    def discard(self, item):
+        pass
 
     def under_way(self, item):
         return False

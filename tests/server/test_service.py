@@ -32,8 +32,17 @@ class Way:
     def known(self, service_id):
         return service_id in self.there | self.ours
 
+    def opens(self, service_id):
+        return None
+
+    def wants_storing(self, service_id):
+        return True
+
     def add(self, item, now):
         self.items.append(item)
+
+    def discard(self, item):
+        pass
 
     def under_way(self, item):
         return item.key in self.open
