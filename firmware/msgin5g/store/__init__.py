@@ -19,8 +19,16 @@
 # their room, so that a report always finds the place of the message that it is about.
 INBOX = "in"
 REPORTS = "reports"
-INCOMING = (INBOX, REPORTS)
+# Segments that wait for the others of their message.
+SEGMENTS = "segments"
+INCOMING = (INBOX, REPORTS, SEGMENTS)
 
 
 class Full(Exception):
+    pass
+
+
+# The medium fails: what was put or removed since the last commit() may not outlive a restart, and nothing that depends
+# on it may be sent. The next commit() tries again; withdraw() what it shall not try.
+class Broken(Full):
     pass
