@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from msgin5g.coap.endpoint import Endpoint
 
+    from host_tools.serial_link import Links
+
 # One batch takes so many datagrams at most, so that timers and HTTP are not starved by a flood.
 _MOST_DATAGRAMS = 1024
 # The longest datagram that is taken; a longer one is counted and dropped.
@@ -73,7 +75,7 @@ class UdpLink:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Endpoint | Links,
         host: str = "0.0.0.0",
         port: int = 0,
         on_batch: Callable[[], None] | None = None,

@@ -278,8 +278,10 @@ class Links:
         for port in self.ports:
             port.close()
 
-    def datagrams_to_send(self) -> list[tuple[bytes | bytearray, tuple]]:
+    def datagrams_to_send(self) -> Sequence[tuple[bytes | bytearray, tuple]]:
         """Hand their datagrams to the ports; returns those for UDP."""
+        if not self.ports:
+            return self.endpoint.datagrams_to_send()
         for_udp = []
         for datagram, address in self.endpoint.datagrams_to_send():
             port = self._by_address.get(address)

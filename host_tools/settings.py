@@ -73,6 +73,7 @@ class GatewaySettings(_Settings):
         http_port: its port; 0 for any.
         most_devices: bound of registered clients.
         most_messages: bound of messages in the store.
+        multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
         serial: devices of serial ports with a client at the other end, beside UDP.
         baud: bits a second on those.
         coap: transmission parameters.
@@ -88,6 +89,7 @@ class GatewaySettings(_Settings):
     http_port: Port | None = None
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
+    multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     baud: int = 115200
     coap: Coap = msgspec.field(default_factory=Coap)
@@ -100,6 +102,10 @@ class GatewaySettings(_Settings):
             serial_link.speed(self.baud)
         except ValueError as error:
             raise SettingsError(f"baud = {self.baud}: {error}") from error
+        if self.multicast and self.host not in {"0.0.0.0", "::"}:
+            raise SettingsError(
+                f'multicast: a socket on host = "{self.host}" does not hear it; "::" or "0.0.0.0" does'
+            )
         if len(set(self.serial)) < len(self.serial):
             raise SettingsError(f"serial = {self.serial}: expected each port once")
 
@@ -134,6 +140,38 @@ class ApplicationServer(_Settings):
     target_uri: Annotated[str, Meta(pattern="^https?://")]
 
 
+class Group(_Settings):
+    """A group of UEs that are sent the same messages.
+
+    Attributes:
+        service_id: its Group Service ID.
+        members: UE Service IDs of those who get its messages, and may send to it.
+        senders: UE Service IDs of others who may send to it.
+        application_servers: AS Service IDs of those who may send to it.
+    """
+
+    service_id: ServiceId
+    members: Annotated[list[ServiceId], Meta(max_length=10_000)]
+    senders: list[ServiceId] = msgspec.field(default_factory=list)
+    application_servers: list[ServiceId] = msgspec.field(default_factory=list)
+
+
+class Topics(_Settings):
+    """Subscriptions to Messaging Topics.
+
+    Attributes:
+        longest: seconds that a subscription lasts at most, and when it does not say.
+        most_for_one: bound of the topics of one UE or Application Server.
+        most_for_topic: bound of the subscribers of one topic.
+        most: bound of all subscriptions.
+    """
+
+    longest: Count = 30 * 86400
+    most_for_one: Count = 100
+    most_for_topic: Count = 10_000
+    most: Count = 200_000
+
+
 class ServerSettings(_Settings):
     """An MSGin5G Server.
 
@@ -148,6 +186,9 @@ class ServerSettings(_Settings):
         gateways: UE Service IDs of the gateways that may register the UEs behind them.
         credentials: who may use the HTTP interfaces.
         application_servers: those that do not register themselves.
+        groups: the groups of UEs.
+        topics: bounds of subscriptions.
+        registration_lifetime: seconds without a sign of life after which a UE is not registered any more.
         most_ues: bound of registered UEs.
         most_messages: bound of messages in the store.
         coap: transmission parameters.
@@ -164,6 +205,9 @@ class ServerSettings(_Settings):
     gateways: list[ServiceId] = msgspec.field(default_factory=list)
     credentials: list[Credential] = msgspec.field(default_factory=list)
     application_servers: list[ApplicationServer] = msgspec.field(default_factory=list)
+    groups: list[Group] = msgspec.field(default_factory=list)
+    topics: Topics = msgspec.field(default_factory=Topics)
+    registration_lifetime: Annotated[int, Meta(ge=60)] = 86400
     most_ues: Count = 100_000
     most_messages: Count = 1_000_000
     coap: Coap = msgspec.field(default_factory=Coap)

@@ -1,4 +1,4 @@
-"""The gateway as a process: the portable core on two UDP links and a SQLite store."""
+"""The gateway as a process: the portable core on two UDP links, serial ports and a SQLite store."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from host_tools import quick_json
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.serial_link import Links, SerialPort
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.settings import NOT_PROTECTED, GatewaySettings, host_and_port
 from host_tools.store import SqliteStore
@@ -50,7 +51,10 @@ class GatewayProcess:
         self.store = SqliteStore(settings.database, settings.most_messages)
         down = Endpoint(settings.coap.parameters(), random_bits)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)
-        self.down = UdpLink(down, settings.host, settings.port, self._settle)
+        self.serial = Links(down, [SerialPort(path, settings.baud) for path in settings.serial])
+        self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
+        for interface in settings.multicast:
+            self.down.join(interface)
         server = host_and_port(settings.server)
         self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)
         self.gateway = Gateway(
@@ -79,6 +83,7 @@ class GatewayProcess:
         if self.http:
             await self.http.start()
         self.down.start()
+        self.serial.start(self.down.flush)
         self.up.start()
         self.gateway.start(now())
         self.up.flush()
@@ -109,6 +114,7 @@ class GatewayProcess:
             await asyncio.wait_for(answered.wait(), _FAREWELL)
         except TimeoutError:
             _log.warning("the server did not answer the de-registration")
+        self.serial.close()
         self.down.close()
         self.up.close()
         self.store.close()
@@ -127,6 +133,7 @@ class GatewayProcess:
         }
         for name, link in (("down", self.down), ("up", self.up)):
             counts |= {f"{name}_{key}": value for key, value in link.counts().items()}
+        counts |= {f"down_{key}": value for key, value in self.serial.counts().items()}
         for name, resource in self.gateway.resources().items():
             counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
         return counts
