@@ -29,13 +29,15 @@ from .store.memory import MemoryStore
 _EPOCH_2000 = 946684800
 # A clock that shows less has not been set.
 _CLOCK_SET = 1704067200
+# After so many attempts without an answer another gateway is looked for.
+_MOST_SILENT = 3
 
 
 class Client:
     def __init__(
         self,
         ue_service_id,
-        gateway,
+        gateway=None,
         port=wire.PORT,
         link=None,
         parameters=None,
@@ -43,7 +45,8 @@ class Client:
         profile=None,
         most_sent=16,
     ):
-        # link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
+        # gateway: its name or address; None to find one, and another one when it falls silent. link(endpoint) -> a
+        # link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
         self.ue_service_id = ue_service_id
         self.counters = {
             "duplicates": 0,
@@ -72,8 +75,10 @@ class Client:
                 wire.REG: self._on_registration_result,
             },
         )
-        address = self.link.resolve(gateway, port)
-        self.link.connect(address)
+        address = None
+        if gateway is not None:
+            address = self.link.resolve(gateway, port)
+            self.link.connect(address)
         self.registration = Registration(
             self.coap,
             address,
@@ -82,13 +87,17 @@ class Client:
             self._on_registration,
             wall_clock=wall_clock,
         )
-        # Set whenever the store holds less to be sent.
-        self.removed = asyncio.Event()
-        self._registration_changed = asyncio.Event()
+        # Set whenever something has happened that somebody may wait for, who then looks whether it was that.
+        self.changed = asyncio.Event()
         self._refusal = None
         self._running = False
-        # Loaded when it is used.
+        # Loaded when they are used.
         self._topics = None
+        self._selection = None
+        self._port = port
+        self._finds_gateway = gateway is None
+        self._finding = None
+        self._silent = 0
 
     # -- for the application
 
@@ -109,6 +118,8 @@ class Client:
         # kept. Raises RegistrationRefused when the gateway or the server says no.
         self._start_link()
         self._refusal = None
+        if self.registration.address is None:
+            await self._find_gateway()
         now = self.link.now()
         self.outbox.watch_expiry(now)
         self.registration.start(now)
@@ -117,10 +128,13 @@ class Client:
 
     async def until_registered(self):
         while not self.registered:
-            self._registration_changed.clear()
-            await self._registration_changed.wait()
+            await self.change()
             if self._refusal:
                 raise RegistrationRefused(self._refusal)
+
+    async def change(self):
+        self.changed.clear()
+        await self.changed.wait()
 
     async def deregister(self):
         # Whatever is still stored is sent after the next register().
@@ -179,14 +193,12 @@ class Client:
                 if self._running:
                     self.link.flush()
                 return message
-            self.inbox.arrived.clear()
-            await self.inbox.arrived.wait()
+            await self.change()
 
     async def settled(self):
         # Returns when everything stored, reports included, has been accepted or refused.
         while not self.outbox.empty():
-            self.removed.clear()
-            await self.removed.wait()
+            await self.change()
 
     def __aiter__(self):
         return self
@@ -204,6 +216,9 @@ class Client:
 
     def close(self):
         # Without a word to the gateway; deregister() first to be off politely.
+        if self._finding:
+            self._finding.cancel()
+            self._finding = None
         if self._running:
             self._running = False
             self.link.close()
@@ -217,14 +232,44 @@ class Client:
 
     def _on_registration(self, registered, cause, now):
         if registered:
+            self._silent = 0
             self.outbox.resume(now)
             if self._topics:
                 self._topics.renew(now)
         else:
             self.outbox.pause()
             self._refusal = cause
-        self._registration_changed.set()
+            self._silent += 1
+            if self._finds_gateway and self._silent >= _MOST_SILENT and self._finding is None:
+                self._finding = asyncio.create_task(self._find_another())
+        self.changed.set()
         self.on_registration(registered, cause)
+
+    # -- finding a gateway (8.2.8)
+
+    async def _find_gateway(self):
+        # The best one but the one that it has; None when there is no other.
+        if self._selection is None:
+            from .selection import Selection
+
+            self._selection = Selection(
+                self.endpoint, self.link, self.ue_service_id, self.link.most_octets, self._port
+            )
+        self.link.connect(None)
+        found = await self._selection.find()
+        for one in found:
+            if one.address != self.registration.address:
+                break
+        self.link.connect(one.address)
+        self.registration.move(one.address, self.link.now())
+
+    async def _find_another(self):
+        try:
+            await self._find_gateway()
+            self.link.flush()
+        finally:
+            self._finding = None
+            self._silent = 0
 
     def _on_registration_result(self, request, elements, now):
         # The result of a registration that the gateway has done together with others (8.2.7).

@@ -4,8 +4,6 @@
 # after a restart. The delivery status report takes the message's place in the store when the application takes it: both
 # happen in one commit.
 
-import asyncio
-
 from . import messages, wire
 from .application import Received
 from .store import INBOX, Full
@@ -19,7 +17,8 @@ class Inbox:
         self._ue = ue
         self._store = store
         self._outbox = outbox
-        self.arrived = asyncio.Event()
+        # Messages taken in so far.
+        self.arrived = 0
 
     def on_message(self, request, elements, now):
         kind, identity = messages.recipient(elements)
@@ -45,7 +44,8 @@ class Inbox:
             body,
         )
         if item:
-            self.arrived.set()
+            self.arrived += 1
+            self._ue.changed.set()
         else:
             self._ue.counters["duplicates"] += 1
 

@@ -122,7 +122,7 @@ class Outbox:
             # done() first: whatever the application's callback does, the next message goes out.
             if outcome in (ACCEPTED, REFUSED):
                 done(DONE, now)
-                self._ue.removed.set()
+                self._ue.changed.set()
                 if item.kind == wire.MSG:
                     self._answered(item.message_id, outcome, response, now)
             else:
@@ -228,6 +228,6 @@ class Outbox:
             if not self.delivery.under_way(item):
                 self.delivery.discard(item)
                 self._store.remove(item)
-                self._ue.removed.set()
+                self._ue.changed.set()
                 self.become(item.message_id, application.EXPIRED, now, wire.EXPIRED)
         self.watch_expiry(now)

@@ -27,8 +27,9 @@ class Registration:
         # Where the peer is, and what it is told; both may be changed.
         self.address = address
         self.reg = reg
-        # What the last answer said besides.
+        # What the last answer said besides, and how many there have been.
         self.answer = {}
+        self.answers = 0
         self._coap = coap_client
         self._endpoint = coap_client.endpoint
         self._dereg = dereg
@@ -122,6 +123,7 @@ class Registration:
         if not self._wanted:
             return
         self.answer = elements
+        self.answers += 1
         result = elements.get(wire.REGISTRATION_RESULT)
         cause = elements.get(wire.FAILURE_CAUSE)
         if cause or result == wire.REGISTRATION_FAILED:

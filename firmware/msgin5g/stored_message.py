@@ -26,7 +26,7 @@ async def discard(ue, sent):
         ue.outbox.delivery.discard(item)
         ue.store.remove(item)
         ue.store.commit()
-        ue.removed.set()
+        ue.changed.set()
     else:
         await _ask(ue, sent, None)
     ue.outbox.become(sent.message_id, FAILED, now, wire.DISCARDED)

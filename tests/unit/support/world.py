@@ -6,6 +6,10 @@ import asyncio
 from msgin5g import ticks
 
 
+# The address that all endpoints but the sender's are at.
+EVERYBODY = "*"
+
+
 class Random:
     # A small linear congruential generator: the same numbers on every runtime.
     def __init__(self, seed=1):
@@ -56,9 +60,14 @@ class World:
                 self.datagrams += 1
                 if self.drop and self.drop(datagram, source, destination):
                     continue
-                endpoint = self.endpoints.get(destination)
-                if endpoint:
+                for endpoint in self._at(destination, source):
                     endpoint.receive(bytes(datagram), len(datagram), source, self.now)
+
+    def _at(self, destination, source):
+        if destination == EVERYBODY:
+            return [self.endpoints[address] for address in sorted(self.endpoints) if address != source]
+        endpoint = self.endpoints.get(destination)
+        return [endpoint] if endpoint else []
 
     def advance(self, milliseconds):
         # Let time pass, timer by timer.
@@ -108,6 +117,7 @@ class FakeLink:
     # What a Client takes for its link: FakeLink.at(world, address) as link=.
     def __init__(self, world, address, endpoint):
         self.before_send = _nothing
+        self.most_octets = 1280
         self._world = world
         self._address = address
         self._endpoint = endpoint
@@ -119,8 +129,11 @@ class FakeLink:
     def resolve(self, host, port):
         return host
 
+    def broadcast(self, port):
+        return EVERYBODY
+
     def connect(self, address):
-        pass
+        self.peer = address
 
     def now(self):
         return self._world.now

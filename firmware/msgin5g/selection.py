@@ -1,0 +1,140 @@
+# Finding a gateway (TS 23.554, 8.2.8): everybody in reach is asked, whoever can carry this UE's packets answers, and
+# the answers are compared.
+#
+# The standard does not say how. Here: one that allows the packet size that is required, then the better link where
+# the link can tell, then the lower UE Service ID.
+
+import asyncio
+
+from . import messages, ticks, wire
+from .coap import numbers as coap
+from .coap.client import Response
+from .coap.endpoint import RESPONSE, Full
+from .coap.message import encode_options
+from .resource import request_options, told
+
+# How long answers are waited for, and after how long it is asked again when there were none; in ms.
+_PATIENCE = 2000
+_LONGEST_PATIENCE = 60000
+_MOST_ANSWERS = 8
+
+
+class Found:
+    # A gateway that has answered.
+    def __init__(self, ue_service_id, address, allowed, quality):
+        self.ue_service_id = ue_service_id
+        self.address = address
+        # Octets of the largest packet that it carries for this UE.
+        self.allowed = allowed
+        # Of the link, higher is better; 0 where the link can't tell.
+        self.quality = quality
+
+    def better_than(self, other):
+        if self.quality != other.quality:
+            return self.quality > other.quality
+        return self.ue_service_id < other.ue_service_id
+
+
+class Selection:
+    def __init__(self, endpoint, link, ue_service_id, required, port=wire.PORT):
+        # required: octets of the largest packet that this UE wants to send.
+        self.counters = {"asked": 0, "answers": 0, "too_small": 0, "bad_answers": 0}
+        self._endpoint = endpoint
+        self._link = link
+        self._required = required
+        self._port = port
+        self._request = {
+            wire.UE_SERVICE_ID: ue_service_id,
+            wire.REQUIRED_PACKET_SIZE: required,
+        }
+        layer_2_id = getattr(link, "layer_2_id", None)
+        if layer_2_id:
+            self._request[wire.LAYER_2_ID] = layer_2_id
+        self._found = []
+        self._exchange = None
+        self._due = None
+        self._patience = _PATIENCE
+        self._settled = asyncio.Event()
+        endpoint.on_timer.append(self._on_timer)
+
+    async def find(self):
+        # -> [Found], the best first, at least one: waits until there is. To be ended by cancelling its task.
+        self._found = []
+        self._patience = _PATIENCE
+        self._settled.clear()
+        try:
+            self._ask(self._link.now())
+            self._link.flush()
+            await self._settled.wait()
+        finally:
+            self._end(self._link.now())
+        return self._found
+
+    def _ask(self, now):
+        self._due = ticks.add(now, self._patience)
+        self._endpoint.arm(self._due)
+        self._patience = min(self._patience * 2, _LONGEST_PATIENCE)
+        self.counters["asked"] += 1
+        try:
+            self._exchange = self._endpoint.request(
+                self._link.broadcast(self._port),
+                coap.POST,
+                encode_options(request_options(wire.SELECTION_PATH)),
+                messages.encode(self._request),
+                self._on_end,
+                now,
+                confirmable=False,
+                context=False,
+            )
+            self._exchange.anyone = True
+        except (Full, OSError):
+            # No room, or no network yet: when it is due it is tried again.
+            self._exchange = None
+
+    def _on_end(self, exchange, how, message, now):
+        if how != RESPONSE:
+            return
+        exchange.keep = True
+        response = Response(how, message)
+        if response.success():
+            self._take(told(response), exchange.responder)
+
+    def _take(self, answer, address):
+        ue_service_id = answer.get(wire.UE_SERVICE_ID)
+        allowed = answer.get(wire.ALLOWED_PACKET_SIZE)
+        if not ue_service_id or not allowed or allowed < 0:
+            self.counters["bad_answers"] += 1
+        elif allowed < self._required:
+            self.counters["too_small"] += 1
+        elif len(self._found) < _MOST_ANSWERS and not [o for o in self._found if o.address == address]:
+            self.counters["answers"] += 1
+            quality = getattr(self._link, "quality", _unknown)(address)
+            self._insert(Found(ue_service_id, address, allowed, quality))
+
+    def _insert(self, found):
+        place = 0
+        while place < len(self._found) and not found.better_than(self._found[place]):
+            place += 1
+        self._found.insert(place, found)
+
+    def _end(self, now):
+        self._due = None
+        if self._exchange:
+            self._endpoint.cancel(self._exchange, now)
+            self._exchange = None
+
+    def _on_timer(self, now):
+        if self._due is None:
+            return
+        if ticks.diff(self._due, now) > 0:
+            self._endpoint.arm(self._due)
+            return
+        self._end(now)
+        if self._found:
+            self._settled.set()
+        else:
+            self._ask(now)
+
+
+def _unknown(address):
+    return 0
