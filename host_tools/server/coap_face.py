@@ -60,8 +60,9 @@ class CoapFace:
         self._service = service
         self._gateways = gateways
         self._client = Client(endpoint, most_body=most_body)
+        self.server = Server(endpoint, most_body, most_transfers=1024)
         self.resource = MessageResource(
-            Server(endpoint, most_body, most_transfers=1024),
+            self.server,
             {
                 wire.REG: self._on_reg,
                 wire.DEREG: self._on_dereg,
@@ -239,16 +240,21 @@ class CoapFace:
 
     # -- messages (8.3.2, 8.3.4)
 
-    def _owns(self, request: Request, ue: str, elements: Elements, now: int) -> bool:
+    def refusal(self, request: Request, ue: str, now: int) -> str | None:
+        """Why a request can't be made for a UE from where it comes; None where it is registered there."""
         entry = self.registry.get(ue)
         if entry is not None and entry.address == request.peer.address:
             if self._delivery.waiting(ue):
                 self._delivery.resume(ue, now)
-            return True
+            return None
         self.counters["not_registered"] += 1
-        cause = wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
-        self.resource.refuse(request, wire.REFUSED, elements, cause, now)
-        return False
+        return wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
+
+    def _owns(self, request: Request, ue: str, elements: Elements, now: int) -> bool:
+        refusal = self.refusal(request, ue, now)
+        if refusal:
+            self.resource.refuse(request, wire.REFUSED, elements, refusal, now)
+        return refusal is None
 
     def _on_message(self, request: Request, elements: Elements, now: int) -> None:
         kind, originator = messages.originator(elements)

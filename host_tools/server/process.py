@@ -18,10 +18,13 @@ from host_tools.operations import routes
 from host_tools.server.application_servers import ApplicationServers
 from host_tools.server.callback import Callback
 from host_tools.server.coap_face import CoapFace
+from host_tools.server.groups import Groups
 from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.server.service import Service
+from host_tools.server.topics import Topics
+from host_tools.server.topics_face import TopicsFace
 from host_tools.settings import NOT_PROTECTED, SettingsError
 from host_tools.store import SqliteStore
 
@@ -64,6 +67,12 @@ class ServerProcess:
             endpoint, self.service, self.application_servers, time.time, now, self._settle
         )
         self.service.outbound |= {wire.UE: self.coap, wire.AS: self.callback}
+        try:
+            self.groups = Groups(self.service, settings.groups)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        self.topics = Topics(self.service, settings.topics)
+        TopicsFace(self.coap.server, self.topics, self.coap.refusal)
         self.rest = RestFace(
             self.service, self.application_servers, self.callback, credentials, self.committed, now
         )
@@ -123,6 +132,8 @@ class ServerProcess:
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
             **self.service.counters,
+            "groups": len(self.groups),
+            "topic_subscriptions": len(self.topics),
             "application_servers": len(self.application_servers),
             **{f"rest_{key}": value for key, value in self.rest.counters.items()},
             **{f"as_{key}": value for key, value in self.callback.counters.items()},
@@ -146,4 +157,5 @@ class ServerProcess:
         while True:
             await asyncio.sleep(_EXPIRY_INTERVAL)
             self.service.expire(now())
+            self.topics.expire()
             self.link.flush()

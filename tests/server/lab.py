@@ -10,7 +10,10 @@ from msgin5g.resource import MessageResource, request_options, told
 from world import World
 
 from host_tools.server.coap_face import CoapFace
+from host_tools.server.groups import Groups
 from host_tools.server.service import Service
+from host_tools.server.topics import Topics
+from host_tools.server.topics_face import TopicsFace
 from host_tools.store import SqliteStore
 
 UE1, UE2, UE3, AS = "ue1@a", "ue2@a", "ue3@a", "as@a"
@@ -75,9 +78,10 @@ class Peer:
 
 
 class Lab:
-    def __init__(self, path, most_ues=100):
+    def __init__(self, path, most_ues=100, groups=(), topics=None):
         self.path = path
         self.most_ues = most_ues
+        self.configured = groups, topics
         self.world = World()
         self.start()
 
@@ -92,6 +96,10 @@ class Lab:
             endpoint, self.service, self.world.wall_clock, (GATEWAY, GATEWAY2), self.most_ues
         )
         self.service.outbound[wire.UE] = self.face
+        groups, topics = self.configured
+        self.groups = Groups(self.service, groups)
+        self.topics = Topics(self.service, topics)
+        TopicsFace(self.face.server, self.topics, self.face.refusal)
         self.world.before_send = [self.store.commit]
         self.face.start(self.world.now)
 

@@ -116,7 +116,7 @@ def test_a_report_for_a_message_that_nobody_sent(server):
     assert server.service.counters["unknown_message"] == 1
 
 
-@pytest.mark.parametrize("kind", [wire.AS, wire.GROUP, wire.BROADCAST, wire.TOPIC])
+@pytest.mark.parametrize("kind", [wire.AS, wire.BROADCAST])
 def test_recipients_that_are_not_served(server, kind):
     elements = messages.message((wire.UE, UE1), (kind, AS), "m-1")
     code, answer = server.first.post(elements)
