@@ -78,6 +78,13 @@ class Gateway:
         self._relay = Relay(self, down, up_coap, server_address, store, wall_clock, most_body, up_window)
         # REG requests of clients that the server has not answered yet: UE Service ID -> the latest request.
         self._registering = {}
+        self.application_clients = None
+
+    def speak_for(self, applications, endpoint):
+        # Of UEs without a MSGin5G Client (8.11), at an endpoint of their own. To be called before start().
+        from .application_clients import ApplicationClients
+
+        self.application_clients = ApplicationClients(self, self._relay, endpoint, applications)
 
     def start(self, now):
         self.registration.start(now)
@@ -219,6 +226,10 @@ class Gateway:
         else:
             self._full(request, elements, now)
 
+    def own_hop(self, elements):
+        # Which Application Client is meant by what comes for this UE itself?
+        return self.application_clients.hop(elements) if self.application_clients else None
+
     def _full(self, request, elements, now):
         self.counters["store_full"] += 1
         self._clients.refuse(request, wire.UNAVAILABLE, elements, wire.STORE_FULL, now, max_age=5)
@@ -233,6 +244,13 @@ class Gateway:
         kind = elements[wire.MESSAGE_TYPE]
         of = messages.originator if kind == wire.MSGRESP else messages.recipient
         kind_of_recipient, ue_service_id = of(elements)
+        if kind_of_recipient == wire.UE and ue_service_id == self.ue_service_id:
+            ue_service_id = self.own_hop(elements)
+            if ue_service_id is None:
+                # The server need not try that again, and other applications of this UE have their messages behind it.
+                self.counters["unknown_recipient"] += 1
+                self._server.refuse(request, wire.REFUSED, elements, wire.UNKNOWN_RECIPIENT, now)
+                return
         if kind_of_recipient != wire.UE or self.registry.get(ue_service_id) is None:
             self.counters["unknown_recipient"] += 1
             self._server.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)

@@ -32,6 +32,7 @@ _MOST_EXPIRED = 100
 class Relay:
     # registry: of the clients. registration: the gateway's own. event(word, **detail): for an operator.
     def __init__(self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window):
+        self._gateway = gateway
         self._registry = gateway.registry
         self._registration = gateway.registration
         self._counters = gateway.counters
@@ -173,8 +174,13 @@ class Relay:
 
     def _tell_client(self, item, body, now):
         # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
-        elements = {wire.MESSAGE_TYPE: wire.MSGRESP}
-        self._put(item.originator, "", wire.MSGRESP, item.message_id, elements, body, self.downlink, now)
+        elements = {wire.MESSAGE_TYPE: wire.MSGRESP, wire.MESSAGE_ID: item.message_id}
+        hop = item.originator
+        if hop == self._gateway.ue_service_id:
+            hop = self._gateway.own_hop(elements)
+            if hop is None:
+                return
+        self._put(hop, "", wire.MSGRESP, item.message_id, elements, body, self.downlink, now)
 
     # -- to clients
 
@@ -183,6 +189,9 @@ class Relay:
         if entry is None:
             self.downlink.forget(hop)
             done(LATER, now)
+            return
+        if entry.via:
+            self._to_application_client(entry, item, done, now)
             return
 
         def on_response(response, now):
@@ -207,6 +216,14 @@ class Relay:
         except EndpointFull:
             done(LATER, now)
 
+    def _to_application_client(self, entry, item, done, now):
+        if self._gateway.application_clients:
+            self._gateway.application_clients.send(entry, item, done, now)
+        else:
+            # Of a time when there were settings for it.
+            self.downlink.forget(entry.ue_service_id)
+            done(LATER, now)
+
     def _report_failure(self, item, cause, now):
         # To the originator of a message that was not delivered, if it wants to know.
         if item.kind != wire.MSG or not item.report:
@@ -216,7 +233,7 @@ class Relay:
         except messages.BadMessage:
             # Stored by a version that took what this one does not.
             return
-        self.queue_up(report, item.hop, messages.encode(report), now)
+        self.queue_up(report, messages.originator(report)[1], messages.encode(report), now)
 
     # -- time
 
