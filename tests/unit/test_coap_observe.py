@@ -220,7 +220,7 @@ def test_renewed_when_max_age_has_passed():
         watch.observe()
         # The server is restarted: it has forgotten the observer, and counts from 0 again.
         observers = watch.server._observed["x"]._observers
-        observers.remove(observers._entries[next(iter(observers._entries))].peer, watch.wire.sent(A)[0].token)
+        observers.remove(observers._entries[next(iter(observers._entries))].request)
         watch.state = b"new"
         watch.run(seconds * 1000 + 4000)
         assert watch.seen == [b"0"]
@@ -304,17 +304,24 @@ def test_deregistering_ends_a_notification_under_way():
 
 
 def test_observers_are_bounded():
-    class Peer:
-        def __init__(self, address):
+    class Registration:
+        def __init__(self, address, token, query=""):
             self.address = address
+            self.token = token
+            self.query = query
 
+        def source(self):
+            return self.address
+
+    first, second, other = [Registration(*who) for who in (("a", b"1"), ("a", b"2"), ("b", b"1"))]
     observers = Observers(2)
-    assert observers.add(Peer("a"), b"1", "") and observers.add(Peer("a"), b"2", "")
-    assert not observers.add(Peer("b"), b"1", "")
-    assert observers.add(Peer("a"), b"1", "q") and len(observers) == 2
-    assert observers.remove(Peer("b"), b"1") is None
-    assert observers.remove(Peer("a"), b"1").query == "q"
-    assert observers.add(Peer("b"), b"1", "")
+    assert observers.add(first) and observers.add(second)
+    assert not observers.add(other)
+    again = Registration("a", b"1", "q")
+    assert observers.add(again).request is again and len(observers) == 2
+    assert observers.remove(other) is None
+    assert observers.remove(first).request.query == "q"
+    assert observers.add(other)
 
 
 def test_who_finds_no_room_gets_a_plain_response():

@@ -25,7 +25,7 @@ class Response:
 
 class Transfer:
     # A request and its response, in blocks where that takes several.
-    def __init__(self, client, address, code, options, payload, on_response, confirmable):
+    def __init__(self, client, address, code, options, payload, on_response, confirmable, context=None):
         self.client = client
         self.code = code
         self.options = options
@@ -34,6 +34,7 @@ class Transfer:
         self._address = address
         self._on_response = on_response
         self._confirmable = confirmable
+        self._context = context
         self._blocks = None
         self._done = False
 
@@ -78,6 +79,8 @@ class Transfer:
             self._on_end,
             now,
             self._confirmable,
+            None,
+            self._context,
         )
 
     def _on_end(self, exchange, how, message, now):
@@ -115,9 +118,10 @@ class Client:
         self.observations = set()
         endpoint.on_timer.append(self._on_timer)
 
-    def request(self, address, code, options, payload, on_response, now, confirmable=True):
-        # options: (number, value) pairs. on_response(response, now) is called once. Raises endpoint.Full.
-        transfer = Transfer(self, address, code, options, payload, on_response, confirmable)
+    def request(self, address, code, options, payload, on_response, now, confirmable=True, context=None):
+        # options: (number, value) pairs. on_response(response, now) is called once. context: see
+        # Endpoint.request(). Raises endpoint.Full.
+        transfer = Transfer(self, address, code, options, payload, on_response, confirmable, context)
         if transfer.is_upload():
             if len(self._uploads) >= self.endpoint.parameters.most_waiting:
                 raise Full
@@ -130,11 +134,11 @@ class Client:
             transfer.start(now)
         return transfer
 
-    def observe(self, address, options, on_response, now):
+    def observe(self, address, options, on_response, now, context=None):
         # on_response(response, now) is called for every newer state: see Observation.
         from .observation import Observation
 
-        observation = Observation(self, address, options, on_response)
+        observation = Observation(self, address, options, on_response, context)
         observation.start(now)
         self.observations.add(observation)
         return observation

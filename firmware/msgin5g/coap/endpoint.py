@@ -21,6 +21,7 @@ from .exchange import (
     UNUSABLE,
     Full,
     Parameters,
+    Refused,
     Request,
 )
 from .message import FormatError, Message, NotCoap, encode
@@ -38,13 +39,18 @@ __all__ = (
     "Endpoint",
     "Full",
     "Parameters",
+    "Refused",
 )
 
 
 class Endpoint(Transmission):
-    def __init__(self, parameters, randbits, on_request=None):
-        # on_request(request, message, now) -> None; it, or someone later, calls respond().
+    def __init__(self, parameters, randbits, on_request=None, security=None):
+        # on_request(request, message, now) -> None; it, or someone later, calls respond(). With security
+        # (oscore/security.py) every request and response is protected.
         super().__init__(parameters, randbits)
+        if security:
+            self.security = security
+            security.join(self)
         self.on_request = on_request
         self._message = Message()
         self._recent = Recent(
@@ -101,12 +107,20 @@ class Endpoint(Transmission):
 
     # -- what the layers above call
 
-    def request(self, address, code, options, payload, on_end, now, confirmable=True, token=None):
-        # options as encode_options() made them; a token only to use an earlier one again. Raises Full when
-        # the peer's queue is.
+    def request(
+        self, address, code, options, payload, on_end, now, confirmable=True, token=None, context=None
+    ):
+        # options as encode_options() made them; a token only to use an earlier one again. context: which one
+        # protects it, by default the one of the peer at that address; False for none. Raises Full when the
+        # peer's queue is, or when there is no context for that address.
+        if self.security and context is None:
+            context = self.security.at(address)
         token = token or self._new_token()
-        exchange = self._submit(address, code, token, options, payload, confirmable, True, on_end, now)
-        self._expecting[token] = exchange
+        exchange = self._submit(
+            address, code, token, options, payload, confirmable, True, on_end, now, context or None
+        )
+        if not exchange.over:
+            self._expecting[token] = exchange
         return exchange
 
     def ping(self, address, on_end, now):
@@ -128,17 +142,23 @@ class Endpoint(Transmission):
         request.answered = True
         token = request.token
         if request.confirmable and not request.acknowledged:
+            if request.context:
+                code, options, payload = self.security.seal_response(request, code, options, payload)
             self._answer(request, encode(n.ACK, code, request.mid, token, options, payload))
             return
         try:
-            self.notify(request.peer, code, token, options, payload, request.confirmable, None, now)
+            self.notify(request.peer, code, token, options, payload, request.confirmable, None, now, request)
         except Full:
             # The peer does not acknowledge what it has been sent; its request will time out.
             self.counters["refused_busy"] += 1
 
-    def notify(self, peer, code, token, options, payload, confirmable, on_end, now):
-        # A response that travels in a message of its own: a separate one, or a notification.
-        return self._submit(peer.address, code, token, options, payload, confirmable, False, on_end, now)
+    def notify(self, peer, code, token, options, payload, confirmable, on_end, now, request=None):
+        # A response that travels in a message of its own: a separate one, or a notification. The request that
+        # it responds to tells how it is protected.
+        context = request.context if request else None
+        return self._submit(
+            peer.address, code, token, options, payload, confirmable, False, on_end, now, context, request
+        )
 
     def occupancy(self):
         # What is held at the moment, for an operator to see.
@@ -150,19 +170,39 @@ class Endpoint(Transmission):
             "recent": len(self._recent),
             "recent_octets": self._recent.octets,
             "recent_shed": self._recent.shed,
+            "contexts": self.security.held() if self.security else 0,
         }
 
     # -- receiving
 
     def _request(self, message, address, now):
-        peer = self.peer(address, now)
-        if peer is None or self._is_duplicate(peer, message, now):
+        opened = None
+        peer = self._peers.get(address) if self.security else self.peer(address, now)
+        if peer and self._is_duplicate(peer, message, now):
+            return
+        if self.security:
+            # Who is not who it says costs no peer its place or its memory.
+            try:
+                opened = self.security.open_request(message, address)
+            except Refused as refused:
+                self._refuse(refused, message, address)
+                return
+            except Exception as error:
+                self._callback_failed(error)
+                return
+            peer = self.peer(address, now)
+        if peer is None:
             return
         self._remember(peer, message, now)
         if message.unrecognized and message.type == n.NON:
             self._reject(message, address)
             return
         request = Request(peer, message, now)
+        if opened:
+            request.context, request.piv, request.outer, challenge = opened
+            if challenge:
+                self._challenge(request, challenge, now)
+                return
         if message.unrecognized:
             # RFC 7252, 5.4.1 and 5.7.2
             proxy = message.unrecognized in (n.PROXY_URI, n.PROXY_SCHEME)
@@ -204,7 +244,8 @@ class Endpoint(Transmission):
         elif message.code == n.EMPTY:
             self._acknowledged(exchange, now)
         elif message.code >= n.CREATED and exchange.wants_response and message.has_token(exchange.token):
-            self._response(exchange, message, now)
+            if self._opens(exchange, message):
+                self._response(exchange, message, now)
         else:
             self.counters["unexpected"] += 1
 
@@ -220,7 +261,10 @@ class Endpoint(Transmission):
         # Or a notification.
         exchange = self._expecting.get(message.token())
         if exchange and exchange.peer.address != address:
-            exchange = None
+            if exchange.anyone:
+                exchange.responder = address
+            else:
+                exchange = None
         peer = self.peer(address, now) if exchange else self._peers.get(address)
         if peer and self._is_duplicate(peer, message, now):
             return
@@ -230,7 +274,7 @@ class Endpoint(Transmission):
             self.counters["unexpected"] += 1
             self._reject(message, address)
             return
-        if peer is None:
+        if peer is None or not self._opens(exchange, message):
             return
         if message.unrecognized:
             self._reject(message, address)
@@ -242,7 +286,39 @@ class Endpoint(Transmission):
                 self._outgoing.append((acknowledgement, address))
         self._response(exchange, message, now)
 
+    def _opens(self, exchange, message):
+        # Whether a response is what it seems. If not, whoever sent it, the exchange goes on (RFC 8613, 8.4).
+        if not exchange.context:
+            return True
+        try:
+            self.security.open_response(exchange, message)
+        except Refused as refused:
+            self.counters[refused.counter] += 1
+            return False
+        return True
+
+    def _challenge(self, request, options, now):
+        # It may be a replay: only its sender can repeat it with this Echo option.
+        request.fresh = False
+        try:
+            self.respond(request, n.UNAUTHORIZED, options, b"", now)
+        except Exception as error:
+            self._callback_failed(error)
+
+    def _refuse(self, refused, message, address):
+        # A request that is not protected as it should be. Nothing is remembered of it.
+        self.counters[refused.counter] += 1
+        if message.type == n.CON:
+            token, diagnostic = message.token(), refused.diagnostic
+            datagram = encode(n.ACK, refused.code, message.mid, token, b"", diagnostic)
+            self._outgoing.append((datagram, address))
+        else:
+            self._reject(message, address)
+
     def _response(self, exchange, message, now):
+        if exchange.context and message.code == n.UNAUTHORIZED and message.echo():
+            self._repeat(exchange, message.echo(), now)
+            return
         if message.unrecognized:
             # It is rejected (RFC 7252, 5.4.1), and asking again would bring the same.
             self._end(exchange, UNUSABLE, None, now)

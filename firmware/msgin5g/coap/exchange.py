@@ -23,6 +23,15 @@ class Full(Exception):
     pass
 
 
+class Refused(Exception):
+    # What a security layer says of a message that it does not let through: the counter that counts it, and what
+    # a request is answered with, unprotected (RFC 8613, 8.2).
+    def __init__(self, counter, code, diagnostic):
+        self.counter = counter
+        self.code = code
+        self.diagnostic = diagnostic
+
+
 class Parameters:
     # RFC 7252, 4.8, in milliseconds, and the bounds of this endpoint. The defaults suit a board.
     def __init__(
@@ -97,7 +106,20 @@ def ends_quarter(mid):
 class Exchange:
     # A message of ours that something is expected for: a response, or (wants_response False) at most an
     # acknowledgement.
-    def __init__(self, peer, code, token, options, payload, confirmable, wants_response, on_end):
+
+    # The value of the Echo option that a repetition carries (RFC 9175), and how often it was repeated.
+    echo = None
+    repeated = 0
+    # Kept by what protects it: the Partial IV of this request, and the number of the latest response.
+    piv = None
+    notified = None
+    # It went to everybody in reach, and whoever is there may respond; who has responded last.
+    anyone = False
+    responder = None
+
+    def __init__(
+        self, peer, code, token, options, payload, confirmable, wants_response, on_end, context, request
+    ):
         self.peer = peer
         self.code = code
         self.token = token
@@ -117,6 +139,9 @@ class Exchange:
         # It occupies one of its peer's NSTART places now.
         self.outstanding = False
         self.over = False
+        # The security context, or None; the request that this responds to.
+        self.context = context
+        self.request = request
 
     def occupies(self):
         # RFC 7252, 4.7: a confirmable message until its acknowledgement, a request until that or its
@@ -129,6 +154,12 @@ class Request:
 
     # The whole body, set by the server role.
     payload = b""
+    # The security context whose peer has sent it, None when it is not protected; its Partial IV; the code that its
+    # responses show; whether it is known not to be a replay.
+    context = None
+    piv = None
+    outer = n.CHANGED
+    fresh = True
 
     def __init__(self, peer, message, now):
         self.peer = peer
@@ -139,3 +170,7 @@ class Request:
         self.acknowledged = False
         self.answered = False
         self.received = now
+
+    def source(self):
+        # Whose it is. An address may change, and may be a lie.
+        return self.context or self.peer.address

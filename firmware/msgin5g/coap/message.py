@@ -49,6 +49,8 @@ class Message:
         self._query = self._query_end = 0
         self._location = self._location_end = 0
         self._etag = self._etag_end = 0
+        self._oscore = self._oscore_end = 0
+        self._echo = self._echo_end = 0
 
     def decode(self, data, size):
         if size < 4 or data[0] >> 6 != n.VERSION:
@@ -169,6 +171,16 @@ class Message:
             # has delta 0: the same option again.)
             if self.data[start] < 16 or length > (255 if number == n.URI_HOST else 2):
                 self._not_understood(number)
+        elif number == n.ECHO:
+            if not self._echo and 0 < length <= 40:
+                self._echo = at
+                self._echo_end = end
+        elif number == n.OSCORE:
+            # Not understood until a layer that does has replaced this message by the one inside (RFC 8613, 8).
+            # Repeated, it is empty.
+            self._oscore_end = 0 if self._oscore else end
+            self._oscore = at
+            self._not_understood(number)
         elif number & 1:
             self._not_understood(number)
 
@@ -196,6 +208,13 @@ class Message:
 
     def etag(self):
         return bytes(self.data[self._etag : self._etag_end])
+
+    def echo(self):
+        return bytes(self.data[self._echo : self._echo_end])
+
+    def oscore(self):
+        # The value of the OSCORE option; None where there is none.
+        return bytes(self.data[self._oscore : self._oscore_end]) if self._oscore else None
 
     def path(self):
         # "a/b" for the segments a and b; None where one is not UTF-8 or has a slash inside.

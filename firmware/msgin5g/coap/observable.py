@@ -25,11 +25,16 @@ class Observable:
         if self._max_age != ABSENT and code < n.BAD_REQUEST:
             options.append((n.MAX_AGE, self._max_age))
         if request.observe == n.OBSERVE_DEREGISTER:
-            self._forget(request.peer, request.token, now)
+            self._forget(self._observers.remove(request), now)
         elif request.observe == n.OBSERVE_REGISTER and code < n.BAD_REQUEST:
             # In a request for a later block the option means nothing (RFC 7959, 3.4).
             first = request.block2 == ABSENT or block.number(request.block2) == 0
-            if first and self._observers.add(request.peer, request.token, request.query):
+            observer = self._observers.add(request) if first else None
+            if observer:
+                # This response has the newest state. A notification under way may belong to the registration
+                # before, and could no longer be opened.
+                if request.context:
+                    self._forget(observer, now)
                 options.append((n.OBSERVE, self._observers.sequence()))
         self._server.respond(request, code, now, payload, content_format, options)
 
@@ -40,32 +45,36 @@ class Observable:
             if observer.exchange is None:
                 self._notify(observer, now)
 
-    def _forget(self, peer, token, now):
-        observer = self._observers.remove(peer, token)
+    def _forget(self, observer, now):
+        # The notification under way to it.
         if observer and observer.exchange:
+            observer.exchange.on_end = None
             self._server.endpoint.cancel(observer.exchange, now)
+            observer.exchange = None
+            observer.changed = False
 
     def _notify(self, observer, now):
         observer.changed = False
-        code, content_format, payload = self._render(observer.query)
+        request = observer.request
+        code, content_format, payload = self._render(request.query)
         options = self._options(observer, code, content_format)
-        key = (observer.peer.address, n.GET, self._path, observer.query)
+        key = (request.source(), n.GET, self._path, request.query)
         piece = self._server.blocks().first_block(key, code, options, payload, now)
 
         def on_end(exchange, how, message, now):
             observer.exchange = None
             if how != ACKNOWLEDGED:
-                self._observers.remove(observer.peer, observer.token)
+                self._observers.remove(observer.request)
             elif observer.changed:
                 self._notify(observer, now)
 
         try:
             observer.exchange = self._server.endpoint.notify(
-                observer.peer, code, observer.token, encode_options(options), piece, True, on_end, now
+                request.peer, code, request.token, encode_options(options), piece, True, on_end, now, request
             )
         except Full:
             # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
-            self._observers.remove(observer.peer, observer.token)
+            self._observers.remove(request)
 
     def _options(self, observer, code, content_format):
         options = []
@@ -77,5 +86,5 @@ class Observable:
                 options.append((n.MAX_AGE, self._max_age))
         else:
             # A notification that is an error ends the observation (RFC 7641, 4.2).
-            self._observers.remove(observer.peer, observer.token)
+            self._observers.remove(observer.request)
         return options

@@ -17,11 +17,12 @@ class Observation:
     # on_response(response, now) is called for every state that is newer than the last. The observation is
     # renewed when nothing has come for Max-Age. It is over, and says so in `over` before on_response is
     # called for the last time, when the server refuses, is not there, or answers without observing.
-    def __init__(self, client, address, options, on_response):
+    def __init__(self, client, address, options, on_response, context=None):
         self._client = client
         self._address = address
         self._options = options
         self._on_response = on_response
+        self._context = context
         self._exchange = None
         self._transfer = None
         self._sequence = None
@@ -34,9 +35,7 @@ class Observation:
         # there is no room for that, all stays as it is.
         token = self._exchange.token if self._exchange else None
         options = encode_options(self._options + self._block_option() + [(n.OBSERVE, n.OBSERVE_REGISTER)])
-        exchange = self._client.endpoint.request(
-            self._address, n.GET, options, b"", self._on_end, now, token=token
-        )
+        exchange = self._request(options, self._on_end, token, now)
         if self._exchange:
             self._drop_exchange(now)
         self._exchange = exchange
@@ -48,7 +47,7 @@ class Observation:
         exchange = self._stop(now)
         if exchange:
             options = encode_options(self._options + [(n.OBSERVE, n.OBSERVE_DEREGISTER)])
-            self._client.endpoint.request(self._address, n.GET, options, b"", None, now, token=exchange.token)
+            self._request(options, None, exchange.token, now)
 
     def forget(self, now):
         # Say nothing: the next notification is rejected with RST.
@@ -68,6 +67,11 @@ class Observation:
             self._client.endpoint.arm(self._renew_at)
         else:
             self.renew(now)
+
+    def _request(self, options, on_end, token, now):
+        return self._client.endpoint.request(
+            self._address, n.GET, options, b"", on_end, now, True, token, self._context
+        )
 
     def _block_option(self):
         szx = self._client.szx
@@ -116,7 +120,9 @@ class Observation:
             self._deliver(Response(how, message), now)
             return
         # The rest is fetched; a newer notification gives it up.
-        self._transfer = Transfer(self._client, self._address, n.GET, self._options, b"", self._on_body, True)
+        self._transfer = Transfer(
+            self._client, self._address, n.GET, self._options, b"", self._on_body, True, self._context
+        )
         try:
             self._transfer.blocks().receive(message, now)
         except Full:

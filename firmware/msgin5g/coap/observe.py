@@ -12,17 +12,16 @@ def is_newer(sequence, now, last_sequence, last_now):
 
 
 class Observer:
-    def __init__(self, peer, token):
-        self.peer = peer
-        self.token = token
-        self.query = ""
+    def __init__(self):
+        # The latest request that has registered it.
+        self.request = None
         # A notification that is not acknowledged yet, and whether the state has changed since it was sent.
         self.exchange = None
         self.changed = False
 
 
 class Observers:
-    # The observers of one resource, by address and token, bounded in number.
+    # The observers of one resource, by who they are and token, bounded in number.
     def __init__(self, most):
         self._most = most
         self._entries = {}
@@ -34,21 +33,21 @@ class Observers:
     def __iter__(self):
         return iter(list(self._entries.values()))
 
-    def add(self, peer, token, query):
-        # False when there are too many: the client gets a plain response then (RFC 7641, 4.1). Who registers
-        # again keeps its place, and a notification under way.
-        key = (peer.address, token)
+    def add(self, request):
+        # None when there are too many: the client gets a plain response then (RFC 7641, 4.1). Who registers
+        # again keeps its place.
+        key = (request.source(), request.token)
         observer = self._entries.get(key)
         if observer is None:
             if len(self._entries) >= self._most:
-                return False
-            observer = self._entries[key] = Observer(peer, token)
-        observer.query = query
-        return True
+                return None
+            observer = self._entries[key] = Observer()
+        observer.request = request
+        return observer
 
-    def remove(self, peer, token):
+    def remove(self, request):
         # The observer that was, or None.
-        return self._entries.pop((peer.address, token), None)
+        return self._entries.pop((request.source(), request.token), None)
 
     def sequence(self):
         return self._sequence

@@ -175,7 +175,7 @@ def append(body, this, payload, most_octets):
 
 
 def _body_key(request):
-    return (request.peer.address, request.code, request.path, request.query)
+    return (request.source(), request.code, request.path, request.query)
 
 
 def etag(payload):

@@ -8,17 +8,20 @@
 
 from .. import ticks
 from . import numbers as n
-from .exchange import RESET, RESPONSE, TIMEOUT, Exchange, Full, Peer, ends_quarter, quarter_bit
+from .exchange import CANCELLED, RESET, RESPONSE, TIMEOUT, Exchange, Full, Peer, ends_quarter, quarter_bit
 from .message import encode
 
 # Deadlines are met up to so many milliseconds late, so that those which lie close together cost one scan.
 _GRAIN = 32
+_MOST_REPETITIONS = 3
 
 
 class Transmission:
     def __init__(self, parameters, randbits):
         # randbits(k) -> k random bits, k at most 16.
         self.parameters = parameters
+        # What protects messages (oscore/security.py), or None.
+        self.security = None
         # on_error(exception): a callback raised it.
         self.on_error = _only_counted
         self._randbits = randbits
@@ -86,11 +89,26 @@ class Transmission:
 
     # -- one message
 
-    def _submit(self, address, code, token, options, payload, confirmable, wants_response, on_end, now):
+    def _submit(
+        self,
+        address,
+        code,
+        token,
+        options,
+        payload,
+        confirmable,
+        wants_response,
+        on_end,
+        now,
+        context=None,
+        request=None,
+    ):
         peer = self.peer(address, now)
         if peer is None:
             raise Full
-        exchange = Exchange(peer, code, token, options, payload, confirmable, wants_response, on_end)
+        exchange = Exchange(
+            peer, code, token, options, payload, confirmable, wants_response, on_end, context, request
+        )
         room = not peer.waiting and peer.outstanding < self.parameters.nstart
         if (room or not exchange.occupies()) and self._start(exchange, now):
             return exchange
@@ -109,10 +127,20 @@ class Transmission:
             self._rest(peer, mid, now)
         exchange.mid = mid
         kind = n.CON if exchange.confirmable else n.NON
-        datagram = encode(kind, exchange.code, mid, exchange.token, exchange.options, exchange.payload)
+        code, options, payload = exchange.code, exchange.options, exchange.payload
+        if exchange.context:
+            # Here, so that a retransmission is the same datagram, and no number is given to what never leaves.
+            try:
+                code, options, payload = self.security.seal(exchange)
+            except Exception as error:
+                self._callback_failed(error)
+                self._end(exchange, CANCELLED, None, now)
+                return True
+        datagram = encode(kind, code, mid, exchange.token, options, payload)
         self._outgoing.append((datagram, peer.address))
-        # The datagram is all that is needed from here on.
-        exchange.options = exchange.payload = None
+        if not exchange.context or not exchange.wants_response:
+            # The datagram is all that is needed from here on.
+            exchange.options = exchange.payload = None
         if exchange.occupies():
             exchange.outstanding = True
             peer.outstanding += 1
@@ -189,6 +217,19 @@ class Transmission:
             if not self._start(exchange, now):
                 peer.waiting.insert(0, exchange)
                 return
+
+    def _repeat(self, exchange, echo, now):
+        # The peer wants to know whether the request is new (RFC 9175, 2.3): once more, with its Echo option.
+        exchange.repeated += 1
+        if exchange.repeated > _MOST_REPETITIONS:
+            self._end(exchange, TIMEOUT, None, now)
+            return
+        exchange.echo = echo
+        exchange.peer.waiting.insert(0, exchange)
+        self._release(exchange, now)
+        if not exchange.outstanding:
+            exchange.mid = -1
+            self._start_waiting(exchange.peer, now)
 
     # -- what is due
 

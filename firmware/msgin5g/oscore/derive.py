@@ -1,0 +1,42 @@
+# The keys of a context from its master secret: HKDF SHA-256 (RFC 5869) with the info of RFC 8613, 3.2.1.
+
+from hashlib import sha256
+
+_ALGORITHM = 10
+
+
+def keys(secret, salt, sender_id, recipient_id, id_context):
+    # (sender key, recipient key, common IV)
+    extracted = _hmac(salt, secret)
+    return (
+        _expand(extracted, _info(sender_id, id_context, "Key", 16), 16),
+        _expand(extracted, _info(recipient_id, id_context, "Key", 16), 16),
+        _expand(extracted, _info(b"", id_context, "IV", 13), 13),
+    )
+
+
+def _info(identifier, id_context, kind, length):
+    # A CBOR array of five.
+    context = b"\xf6" if id_context is None else _byte_string(id_context)
+    kind = bytes((0x60 | len(kind),)) + kind.encode()
+    return b"\x85" + _byte_string(identifier) + context + bytes((_ALGORITHM,)) + kind + bytes((length,))
+
+
+def _byte_string(octets):
+    # Less than 2**8 octets.
+    size = len(octets)
+    return (bytes((0x40 | size,)) if size < 24 else bytes((0x58, size))) + octets
+
+
+def _expand(extracted, info, length):
+    # One block of the hash is enough.
+    return _hmac(extracted, info + b"\x01")[:length]
+
+
+def _hmac(key, message):
+    # RFC 2104; MicroPython has no module for it.
+    if len(key) > 64:
+        key = sha256(key).digest()
+    key = key + bytes(64 - len(key))
+    inner = sha256(bytes([octet ^ 0x36 for octet in key]) + message).digest()
+    return sha256(bytes([octet ^ 0x5C for octet in key]) + inner).digest()
