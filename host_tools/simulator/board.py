@@ -29,7 +29,7 @@ def tell(event, **detail):
 class Board:
     def __init__(self, ue_service_id, gateway, port, ack_timeout):
         parameters = Parameters(ack_timeout=ack_timeout)
-        self.ue = Client(ue_service_id, gateway, port, parameters=parameters)
+        self.ue = Client(ue_service_id, gateway, port, link_for(gateway), parameters=parameters)
         self.ue.on_registration = self.on_registration
         self.ue.on_state = self.on_state
         # Messages whose fate is open.
@@ -102,6 +102,19 @@ class Board:
             self.open -= 1
         took = time.ticks_diff(sent.until, sent.since)
         tell("state", id=sent.message_id, state=sent.state, cause=sent.cause, ms=took)
+
+
+def link_for(gateway):
+    # A gateway may be at the other end of a serial line: its name is the device then.
+    if not gateway.startswith("/"):
+        return None
+    import termios  # noqa: PLC0415 (for the boards that need it)
+
+    from msgin5g.link.serial import SerialLink  # noqa: PLC0415
+
+    line = open(gateway, "r+b")
+    termios.setraw(line.fileno())
+    return lambda endpoint: SerialLink(endpoint, line, waits=True)
 
 
 def about():

@@ -93,11 +93,11 @@ class Place:
         server = await self.server()
         return await self.gateway(server), server
 
-    async def board(self, name, at, register=True):
+    async def board(self, name, at, register=True, **options):
         interpreter = micropython.constrained()
         if interpreter is None:
             pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
-        board = Board(name, at.address, interpreter, self._library, ack_timeout=ACK_TIMEOUT)
+        board = Board(name, at.address, interpreter, self._library, ack_timeout=ACK_TIMEOUT, **options)
         self._others.append(board)
         await board.start()
         if register:
