@@ -68,8 +68,8 @@ class Sent:
 
 
 class Received:
-    # A message for the application.
-    def __init__(self, elements):
+    # A message for the application. large: one that came in segments.
+    def __init__(self, elements, large=None):
         # "UE" or "AS", and its Service ID.
         self.originator_type, self.originator = messages.originator(elements)
         self.message_id = elements[wire.MESSAGE_ID]
@@ -77,5 +77,24 @@ class Received:
         # The group, or the topic, by which it came.
         self.group = elements.get(wire.GROUP_SERVICE_ID)
         self.topic = elements.get(wire.MESSAGING_TOPIC)
-        # str, or bytes where the sender sent octets that are not text; None where there is none.
-        self.payload = messages.payload(elements)
+        self._elements = elements
+        self._large = large
+
+    @property
+    def payload(self):
+        # str, or bytes where the sender sent octets that are not text; None where there is none. A large one may not
+        # fit into memory, and is to be read before the next message is received.
+        return self._large.payload() if self._large else messages.payload(self._elements)
+
+    def pieces(self):
+        # Its octets, piece by piece.
+        if self._large:
+            return self._large.pieces()
+        payload = self.payload or b""
+        return iter((payload.encode() if isinstance(payload, str) else payload,))
+
+    def save(self, name):
+        # Its octets into a file.
+        with open(name, "wb") as file:
+            for piece in self.pieces():
+                file.write(piece)

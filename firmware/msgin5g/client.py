@@ -16,19 +16,22 @@ import time
 
 from . import delivery, messages, wire
 from .application import RegistrationRefused
+from .coap import numbers as coap
 from .coap.client import Client as CoapClient
 from .coap.endpoint import Endpoint, Parameters
 from .coap.server import Server as CoapServer
 from .inbox import Inbox
 from .outbox import Outbox
 from .registration import Registration
-from .resource import MessageResource
+from .resource import MessageResource, request_options
 from .store.memory import MemoryStore
 
 # Seconds from 1970 to 2000, where some ports begin to count.
 _EPOCH_2000 = 946684800
 # A clock that shows less has not been set.
 _CLOCK_SET = 1704067200
+# Octets of a packet that CoAP and OSCORE take.
+_AROUND_A_MESSAGE = 64
 # After so many attempts without an answer another gateway is looked for.
 _MOST_SILENT = 3
 
@@ -43,10 +46,12 @@ class Client:
         parameters=None,
         store=None,
         profile=None,
+        segment_size=wire.SEGMENT_SIZE,
         most_sent=16,
     ):
         # gateway: its name or address; None to find one, and another one when it falls silent. link(endpoint) -> a
         # link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
+        # segment_size: octets of payload above which a message goes in segments.
         self.ue_service_id = ue_service_id
         self.counters = {
             "duplicates": 0,
@@ -59,6 +64,9 @@ class Client:
         self.on_state = _nobody_listens
         self.on_registration = _nobody_minds
         # What the procedures need of each other.
+        self.segment_size = segment_size
+        self.encode = messages.encode
+        self.decode = messages.decode
         self.endpoint = Endpoint(parameters or Parameters(), _randbits)
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint)
@@ -73,6 +81,8 @@ class Client:
                 wire.IMDN: self._on_report,
                 wire.MSGRESP: self._on_response,
                 wire.REG: self._on_registration_result,
+                wire.SEGREC: self._on_segments,
+                wire.SEGCONFIR: self._on_segments,
             },
         )
         address = None
@@ -121,6 +131,7 @@ class Client:
         if self.registration.address is None:
             await self._find_gateway()
         now = self.link.now()
+        self.inbox.start(now)
         self.outbox.watch_expiry(now)
         self.registration.start(now)
         self.link.flush()
@@ -148,7 +159,7 @@ class Client:
 
     async def send(
         self,
-        payload,
+        payload=None,
         ue=None,
         application_server=None,
         group=None,
@@ -160,11 +171,13 @@ class Client:
         expires_in=None,
         priority=None,
         latency=None,
+        file=None,
     ):
         # Returns when the message is stored; raises store.Full when it can't be. expires_in: seconds; latency:
-        # milliseconds; priority: wire.HIGH, MIDDLE or LOW.
+        # milliseconds; priority: wire.HIGH, MIDDLE or LOW. file: instead of a payload, the name of a file with it,
+        # which stays as it is until the message has had its end.
         to = _recipient(ue, application_server, group, topic, area)
-        message_id = messages.new_message_id(os.urandom(16))
+        message_id = self.new_message_id()
         elements = messages.message((wire.UE, self.ue_service_id), to, message_id, store_and_forward, report)
         if application is not None:
             elements[wire.APPLICATION_ID] = application
@@ -172,7 +185,11 @@ class Client:
             elements[wire.PRIORITY_TYPE] = priority
         if latency is not None:
             elements[wire.LATENCY] = latency
-        messages.set_payload(elements, payload)
+        length = 0
+        if file is not None:
+            length = os.stat(file)[6]
+        elif payload is not None:
+            messages.set_payload(elements, payload)
         expires = None
         if expires_in is not None:
             wall = wall_clock()
@@ -180,7 +197,7 @@ class Client:
                 raise ValueError("expires_in needs the time of day: set the clock first")
             expires = int(wall + expires_in)
             messages.set_expiration(elements, expires)
-        sent = self.outbox.put(elements, expires, _rank(priority), self.link.now())
+        sent = self.outbox.put(elements, expires, _rank(priority), self.link.now(), file, length)
         if self._running:
             self.link.flush()
         return sent
@@ -222,6 +239,22 @@ class Client:
         if self._running:
             self._running = False
             self.link.close()
+
+    # -- for the procedures
+
+    def new_message_id(self):
+        return messages.new_message_id(os.urandom(16))
+
+    def post(self, body, on_response, now):
+        # A message to the next hop. Raises the endpoint's Full.
+        self.coap.request(self.registration.address, coap.POST, request_options(), body, on_response, now)
+
+    def most_body(self):
+        # Octets of a message that fits one packet of the link.
+        return self.link.most_octets - _AROUND_A_MESSAGE
+
+    def as_stored(self, request, elements):
+        return request.payload
 
     # -- registration
 
@@ -278,6 +311,12 @@ class Client:
         self.resource.answer(request, wire.ACCEPTED, now)
 
     # -- what has become of messages
+
+    def _on_segments(self, request, elements, now):
+        if self.outbox.on_segments(elements, now):
+            self.resource.answer(request, wire.ACCEPTED, now)
+        else:
+            self.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_MESSAGE, now)
 
     def _on_report(self, request, elements, now):
         self.outbox.take_report(elements, now)

@@ -6,7 +6,7 @@
 
 from . import messages, wire
 from .application import Received
-from .store import INBOX, Full
+from .store import INBOX, SEGMENTS, Full
 
 # Seconds after which a sender may try again when the inbox is full.
 _FULL_PAUSE = 5
@@ -19,6 +19,23 @@ class Inbox:
         self._outbox = outbox
         # Messages taken in so far.
         self.arrived = 0
+        # What a large message is put together with; loaded when the first segment comes, or is there already.
+        self._reassembly = None
+        # A large message that the application is reading.
+        self._reading = None
+
+    def start(self, now):
+        if self._store.pending(SEGMENTS, -1, 1):
+            self.reassembly().load(now)
+
+    def reassembly(self):
+        if self._reassembly is None:
+            from .reassembly import Reassembly
+
+            self._reassembly = Reassembly(
+                self._ue.endpoint, self._store, self._outbox.put_report, self._on_whole, self._ue.decode
+            )
+        return self._reassembly
 
     def on_message(self, request, elements, now):
         kind, identity = messages.recipient(elements)
@@ -26,37 +43,66 @@ class Inbox:
             self._ue.counters["not_for_us"] += 1
             self._ue.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
+        code, cause = wire.ACCEPTED, None
         try:
-            self.put(elements, request.payload)
+            if wire.SEGMENTATION_SET_ID in elements or wire.SEGMENT_NUMBER in elements:
+                code, cause = self.reassembly().take(elements, self._ue.as_stored(request, elements), now)
+            else:
+                self._put(elements, self._ue.as_stored(request, elements))
         except Full:
-            self._ue.counters["inbox_full"] += 1
-            self._ue.resource.answer(request, wire.UNAVAILABLE, now, max_age=_FULL_PAUSE)
+            code, cause = wire.UNAVAILABLE, wire.STORE_FULL
+        if cause is None:
+            self._ue.resource.answer(request, code, now)
             return
-        self._ue.resource.answer(request, wire.ACCEPTED, now)
+        pause = None
+        if code == wire.UNAVAILABLE:
+            self._ue.counters["inbox_full"] += 1
+            pause = _FULL_PAUSE
+        self._ue.resource.refuse(request, code, elements, cause, now, pause)
 
-    def put(self, elements, body):
+    def _put(self, elements, body):
         item = self._store.put(
             INBOX,
             "\t".join(messages.originator(elements)),
             wire.MSG,
             elements[wire.MESSAGE_ID],
-            messages.segment(elements),
+            0,
             body,
         )
         if item:
-            self.arrived += 1
-            self._ue.changed.set()
+            self._arrival()
         else:
             self._ue.counters["duplicates"] += 1
 
+    def _on_whole(self, message, now):
+        self._arrival()
+
+    def _arrival(self):
+        self.arrived += 1
+        self._ue.changed.set()
+
     def take(self, now):
-        # The oldest message, None when there is none. With its report in the store, if its sender wants one; durable
-        # when this returns.
+        # The next message, None when there is none. With its report in the store, if its sender wants one; durable
+        # when this returns. Of a large one that happens when the application has read it, or takes another.
+        self.finish(now)
         for item in self._store.pending(INBOX, -1, 1):
-            elements = messages.decode(item.body)
+            elements = self._ue.decode(item.body)
             self._store.remove(item)
-            if elements.get(wire.DELIVERY_STATUS_REQUIRED):
-                self._outbox.put_report(messages.report_on(elements), now)
-            self._store.commit()
+            self._report(elements, now)
             return Received(elements)
+        if self._reassembly and self._reassembly.whole:
+            self._reading = self._reassembly.whole[0]
+            return Received(self._reading.elements(), self._reading)
         return None
+
+    def finish(self, now):
+        if self._reading:
+            message, self._reading = self._reading, None
+            elements = message.elements()
+            self._reassembly.remove(message)
+            self._report(elements, now)
+
+    def _report(self, elements, now):
+        if elements.get(wire.DELIVERY_STATUS_REQUIRED):
+            self._outbox.put_report(messages.report_on(elements), now)
+        self._store.commit()

@@ -4,16 +4,14 @@
 # the place of the messages that they report on, and so always find room.
 
 from . import application, messages, ticks, wire, wire_names
-from .coap import numbers as coap
 from .coap.endpoint import Full as EndpointFull
-from .delivery import DONE, LATER, Delivery
+from .delivery import DONE, KEPT, LATER, Delivery
 from .resource import (
     ACCEPTED,
     NOT_REGISTERED,
     REFUSED,
     failure_cause,
     meaning,
-    request_options,
     told,
 )
 from .store import REPORTS, Full
@@ -41,14 +39,16 @@ class Outbox:
         self._sent = []
         self._told = []
         self._most_sent = most_sent
+        # What a large message is cut with; loaded when there is one.
+        self._segmentation = None
         self._expiry_due = None
         ue.endpoint.on_timer.append(self._on_timer)
 
     # -- in
 
-    def put(self, elements, expires, priority, now):
-        # Durable when this returns; raises store.Full.
-        item = self._put(elements, expires, priority)
+    def put(self, elements, expires, priority, now, file=None, length=0):
+        # Durable when this returns; raises store.Full. file: the name of the file that is its payload.
+        item = self._put(elements, expires, priority, file, length)
         sent = application.Sent(elements[wire.MESSAGE_ID], item.report, now)
         if len(self._sent) >= self._most_sent:
             # It stays with the application; late news of that message come with another.
@@ -67,14 +67,25 @@ class Outbox:
         self.watch_expiry(now)
         self._add(item, now)
 
-    def _put(self, elements, expires, priority):
+    def _put(self, elements, expires, priority, file=None, length=0):
+        payload = elements.get(wire.PAYLOAD, "")
+        size = self._ue.segment_size
+        # A character has 4 octets at most.
+        if file or len(payload) > size or (len(payload) > size >> 2 and len(payload.encode()) > size):
+            from . import segmentation
+
+            segmentation.prepare(elements, size, self._ue.most_body(), self._ue.encode)
+        if file:
+            body = segmentation.in_file(elements, file, length, self._ue.encode)
+        else:
+            body = self._ue.encode(elements)
         item = self._store.put(
             UP,
             elements[wire.ORIGINATING_UE],
             elements[wire.MESSAGE_TYPE],
             messages.stored_id(elements),
             0,
-            messages.encode(elements),
+            body,
             expires,
             bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
             priority,
@@ -87,14 +98,16 @@ class Outbox:
         return item
 
     def put_report(self, report, now):
-        # Durable with the next commit.
+        # Or what else a receiver has to tell. Durable with the next commit.
+        if wire.MESSAGE_ID not in report:
+            report[wire.MESSAGE_ID] = self._ue.new_message_id()
         item = self._store.put(
             REPORTS,
             self._ue.ue_service_id,
-            wire.IMDN,
+            report[wire.MESSAGE_TYPE],
             messages.stored_id(report),
             0,
-            messages.encode(report),
+            self._ue.encode(report),
         )
         if item:
             self._add(item, now)
@@ -117,11 +130,14 @@ class Outbox:
         self.delivery.forget(UP)
 
     def _send(self, hop, item, done, now):
+        body = item.body
+        large = body[0] == 0 or len(body) > self._ue.segment_size
+
         def on_response(response, now):
             outcome = meaning(response)
             # done() first: whatever the application's callback does, the next message goes out.
             if outcome in (ACCEPTED, REFUSED):
-                done(DONE, now)
+                done(KEPT if large and outcome == ACCEPTED else DONE, now)
                 self._ue.changed.set()
                 if item.kind == wire.MSG:
                     self._answered(item.message_id, outcome, response, now)
@@ -133,11 +149,44 @@ class Outbox:
         if item.kind == wire.MSG:
             self.become(item.message_id, application.SENT, now)
         try:
-            self._ue.coap.request(
-                self._ue.registration.address, coap.POST, request_options(), item.body, on_response, now
-            )
+            if large:
+                self.segmentation().send(item, on_response, now, self._ue.segment_size)
+            else:
+                self._post(item, body, on_response, now)
         except EndpointFull:
             done(LATER, now)
+
+    def _post(self, item, body, on_response, now):
+        self._ue.post(body, on_response, now)
+
+    def segmentation(self):
+        if self._segmentation is None:
+            from .segmentation import Segmentation
+
+            self._segmentation = Segmentation(
+                self._ue.endpoint,
+                self._store,
+                self._post,
+                self._release,
+                self._on_failed,
+                self._ue.encode,
+                self._ue.decode,
+            )
+        return self._segmentation
+
+    def _release(self, item):
+        self.delivery.release(item)
+        self._ue.changed.set()
+
+    def _on_failed(self, item, cause, now):
+        self.become(item.message_id, application.FAILED, now, cause)
+
+    def on_segments(self, elements, now):
+        # SEGREC or SEGCONFIR. False when that message is not there (any more).
+        set_id = elements[wire.SEGMENTATION_SET_ID]
+        if elements[wire.MESSAGE_TYPE] == wire.SEGCONFIR:
+            return self.segmentation().confirm(UP, set_id)
+        return self.segmentation().recover(UP, set_id, elements[wire.MISSING_SEGMENT_NUMBERS], now)
 
     def _answered(self, message_id, outcome, response, now):
         if outcome == REFUSED:

@@ -5,10 +5,9 @@ import asyncio
 
 from . import messages, wire
 from .application import FAILED
-from .coap import numbers as coap
 from .coap.endpoint import Full
 from .outbox import UP
-from .resource import ACCEPTED, failure_cause, meaning, request_options
+from .resource import ACCEPTED, failure_cause, meaning
 
 _AT_ONCE = 16
 
@@ -38,7 +37,7 @@ async def update(ue, sent, expires_at):
     if not item:
         await _ask(ue, sent, expires_at)
         return
-    elements = messages.decode(item.body)
+    elements = ue.decode(item.body)
     messages.set_expiration(elements, expires_at)
     ue.outbox.replace(item, elements, expires_at, ue.link.now())
 
@@ -72,14 +71,7 @@ async def _ask(ue, sent, expires_at):
         answered.set()
 
     try:
-        ue.coap.request(
-            ue.registration.address,
-            coap.POST,
-            request_options(),
-            messages.encode(elements),
-            on_response,
-            ue.link.now(),
-        )
+        ue.post(ue.encode(elements), on_response, ue.link.now())
     except Full:
         raise NotChanged(wire.SERVER_NOT_REACHABLE)
     ue.link.flush()
