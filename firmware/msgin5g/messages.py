@@ -117,16 +117,32 @@ def _bad(what, number):
 
 
 def check(elements):
-    unusable = _drop_unusable(elements)
     kind = elements.get(wire.MESSAGE_TYPE)
     if kind is None:
+        _drop_unusable(elements)
         raise missing(wire.MESSAGE_TYPE)
     mandatory = wire.MANDATORY.get(kind)
     if mandatory is None:
         kind = elements[wire.MESSAGE_TYPE] = kind.upper()
         mandatory = wire.MANDATORY.get(kind)
         if mandatory is None:
+            _drop_unusable(elements)
             raise BadMessage(wire.UNKNOWN_MESSAGE_TYPE)
+    parts = None
+    for element in wire.PARTS:
+        if element in elements:
+            from . import messages_parts as parts
+
+            mandatory = parts.mandatory(elements, kind)
+            break
+    check_one(elements, mandatory)
+    if parts:
+        parts.check(elements, kind)
+
+
+def check_one(elements, mandatory):
+    # A message, or one of those in an aggregate.
+    unusable = _drop_unusable(elements)
     if unusable is not None:
         raise invalid(unusable)
     for element in mandatory:
@@ -285,12 +301,25 @@ def set_payload(elements, value):
 
 
 def stored_id(elements):
-    # What a store on the way up knows a message by, besides its originator. Message IDs are their senders' choice: one
+    # What a store knows a message by, besides its originator. Message IDs are their senders' choice: one
     # recipient may report on messages of several senders that have the same.
     message_id = elements.get(wire.MESSAGE_ID)
-    if elements[wire.MESSAGE_TYPE] == wire.IMDN:
+    kind = elements[wire.MESSAGE_TYPE]
+    if kind == wire.IMDN:
         return "\t".join((message_id,) + recipient(elements))
+    if kind == wire.MSGRESP:
+        # Failed, after it was stored for later: two message responses.
+        return message_id + "\t" + elements.get(wire.DELIVERY_STATUS, "")
     return message_id
+
+
+def priority(elements):
+    # 0 HIGH, 1 MIDDLE, 2 LOW, as in delivery.py; what is not known is MIDDLE.
+    text = elements.get(wire.PRIORITY_TYPE)
+    if text is None:
+        return 1
+    text = text.upper()
+    return 0 if text == wire.HIGH else 2 if text == wire.LOW else 1
 
 
 def segment(elements):

@@ -38,8 +38,10 @@ FAILURE_CAUSE = 11
 PAYLOAD_ENCODING = 12
 STORE_AND_FORWARD_PARAMETERS = 13
 MESSAGE_EXPIRATION_TIME = 14
+PRIORITY_TYPE = 15
 SEGMENTATION_SET_ID = 17
 SEGMENT_NUMBER = 18
+TOTAL_SEGMENTS = 19
 GROUP_SERVICE_ID = 21
 MESSAGING_TOPIC = 22
 UE_SERVICE_ID = 23
@@ -52,9 +54,19 @@ DESTINATION = 46
 ADDRESS_TYPE = 47
 ADDRESS = 48
 SEGMENTATION_PARAMETERS = 49
+# Registration of several UEs at once (8.2.7), aggregated messages (8.4)
+NUMBER_OF_REGISTRATION_REQUESTS = 50
+REGISTRATION_REQUESTS = 51
+NUMBER_OF_REGISTRATION_RESPONSES = 52
+REGISTRATION_RESPONSES = 53
+NUMBER_OF_MESSAGES = 54
+INDIVIDUAL_MESSAGES = 55
 # Segment recovery (8.5), messaging topics (8.8)
 MISSING_SEGMENT_NUMBERS = 56
 MESSAGING_TOPICS = 61
+# Aggregated delivery status reports (8.4)
+NUMBER_OF_REPORTS = 68
+INDIVIDUAL_REPORTS = 69
 
 # The kind of each element's value, by its number, ten a row: s string, b boolean, i integer, t date-time, o object of
 # further elements, a address; lists: w of strings, n of integers, l of objects of further elements.
@@ -74,6 +86,8 @@ MSGRESP = "MSGRESP"
 IMDN = "IMDN"
 SEGREC = "SEGREC"
 SEGCONFIR = "SEGCONFIR"
+# Update or discard of a stored message (8.3.6.1): the standard's name is not known.
+SFUPD = "SFUPD"
 
 # Delivery Status of a message response, and of a delivery status report (TS 29.538)
 DELIVERY_FAILED = "DELY_FAILED"
@@ -101,6 +115,11 @@ REJECTED_BY_RECIPIENT = "REJECTED_BY_RECIPIENT"
 
 BASE64 = "base64"
 
+# Priority type (TS 29.538)
+HIGH = "HIGH"
+MIDDLE = "MIDDLE"
+LOW = "LOW"
+
 # addrType of TS 29.538, and the elements that carry such an address on CoAP
 UE = "UE"
 AS = "AS"
@@ -125,7 +144,24 @@ MANDATORY = {
     IMDN: (ORIGINATOR, DESTINATION, MESSAGE_ID, DELIVERY_STATUS),
     SEGREC: (ORIGINATOR, DESTINATION, SEGMENTATION_SET_ID, MISSING_SEGMENT_NUMBERS),
     SEGCONFIR: (ORIGINATOR, DESTINATION, SEGMENTATION_SET_ID),
+    SFUPD: (ORIGINATOR, MESSAGE_ID),
 }
+
+# What only messages of several parts, and parts of messages, have.
+PARTS = (
+    SEGMENTATION_SET_ID,
+    SEGMENT_NUMBER,
+    TOTAL_SEGMENTS,
+    MISSING_SEGMENT_NUMBERS,
+    NUMBER_OF_MESSAGES,
+    INDIVIDUAL_MESSAGES,
+    NUMBER_OF_REPORTS,
+    INDIVIDUAL_REPORTS,
+    NUMBER_OF_REGISTRATION_REQUESTS,
+    REGISTRATION_REQUESTS,
+    NUMBER_OF_REGISTRATION_RESPONSES,
+    REGISTRATION_RESPONSES,
+)
 
 # Identifiers: what a message, its sender or its recipient goes by.
 IDENTIFIERS = (
@@ -145,6 +181,9 @@ IDENTIFIERS = (
 # -- CoAP
 
 PATH = "msgin5g"
+# The same resource for messages in CBOR: no Uri-Path at all, and no Content-Format, which is CBOR here if none is
+# given. On the constrained hop both are octets of each message, and OSCORE makes neither free.
+SHORT_PATH = ""
 PORT = 5683
 
 # What answers what: one code for each outcome.

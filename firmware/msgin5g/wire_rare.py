@@ -1,11 +1,9 @@
 # The part of the wire table that the procedures of a small client do without: further names for it, and nothing but
 # names. Nobody imports this: `wire.LATENCY` finds it here.
 
-# Priority, latency, segmentation (8.3, 8.5)
+# Latency, segmentation (8.3, 8.5)
 LATENCY = 26
-PRIORITY_TYPE = 15
 MESSAGE_IS_SEGMENTED = 16
-TOTAL_SEGMENTS = 19
 LAST_SEGMENT_FLAG = 20
 
 # Client Profile (8.2.1)
@@ -31,14 +29,6 @@ EXPECTED_REGISTRATION_TIME = 42
 SECURITY_CREDENTIALS = 43
 UE_CREDENTIAL_INFORMATION = 44
 
-# Bulk registration (8.2.7), aggregation (8.4)
-NUMBER_OF_REGISTRATION_REQUESTS = 50
-REGISTRATION_REQUESTS = 51
-NUMBER_OF_REGISTRATION_RESPONSES = 52
-REGISTRATION_RESPONSES = 53
-NUMBER_OF_MESSAGES = 54
-INDIVIDUAL_MESSAGES = 55
-
 # Selection of a relay or gateway (8.2.8)
 LAYER_2_ID = 57
 MSGIN5G_UE_ID = 58
@@ -52,22 +42,12 @@ EXPIRATION = 63
 # Own: how many messages wait for a UE, told in the answer to its registration (8.9)
 MESSAGES_WAITING = 66
 
-# Bulk configuration (8.1.4), aggregated delivery status report (8.4)
+# Bulk configuration (8.1.4)
 EXPECTED_CONFIGURATION_TIME = 67
-NUMBER_OF_REPORTS = 68
-INDIVIDUAL_REPORTS = 69
 
 # Between an Application Client and the MSGin5G Client on another UE (8.11; TS 24.538, A.3)
 TARGET_ADDRESS = 64
 TARGET_TYPE = 65
-
-# Priority type (TS 29.538)
-HIGH = "HIGH"
-MIDDLE = "MIDDLE"
-LOW = "LOW"
-
-# Message Type of the update or discard of a stored message (8.3.6.1): the standard's is not known
-SFUPD = "SFUPD"
 
 # Resources besides PATH: subscription to topics (8.8), selection of a gateway (8.2.8)
 TOPICS_PATH = "msgin5g/topics"

@@ -29,7 +29,6 @@ SIMPLE = {
     wire.EXPECTED_REGISTRATION_TIME: EXPIRES,
     wire.NUMBER_OF_REGISTRATION_REQUESTS: 2,
     wire.NUMBER_OF_REGISTRATION_RESPONSES: 2,
-    wire.NUMBER_OF_MESSAGES: 2,
     wire.MISSING_SEGMENT_NUMBERS: [2, 5],
     wire.LAYER_2_ID: "a1b2c3",
     wire.MSGIN5G_UE_ID: "urn:uuid:00000000-0000-0000-0000-000000000000",
@@ -277,6 +276,11 @@ def test_each_mandatory_element_is_asked_for_by_its_stage_2_name():
             wire.ORIGINATING_UE: "ue2@a",
             wire.RECIPIENT_UE: "ue1@a",
             wire.SEGMENTATION_SET_ID: "s1",
+        },
+        wire.SFUPD: {
+            wire.MESSAGE_TYPE: wire.SFUPD,
+            wire.ORIGINATING_UE: "ue1@a",
+            wire.MESSAGE_ID: "m-1",
         },
     }
     assert set(complete) == set(wire.MANDATORY)
