@@ -23,6 +23,8 @@ from .resource import ACCEPTED, NOT_NOW, REFUSED, failure_cause, meaning
 _SLACK = 3
 # The recipient has so long to confirm, or to ask for what it misses; and asks so often at most.
 _HOLD = 60000
+# For so long it is remembered which segments a hop that does not answer has accepted: longer than Delivery pauses.
+_POSITION = 300000
 _MOST_RECOVERIES = 3
 
 
@@ -306,7 +308,7 @@ class Segmentation:
     def _rest(self, one, now):
         # Nothing under way: the payload need not be in memory.
         one.large = None
-        one.due = ticks.add(now, _HOLD)
+        one.due = ticks.add(now, _HOLD if one.number > one.total else _POSITION)
         self._endpoint.arm(one.due)
 
     def _end(self, one, set_id):

@@ -260,6 +260,8 @@ def test_it_goes_on_where_it_was_held_up():
     sender.answer()
     sender.answer(wire.UNAVAILABLE)
     assert sender.outcomes == [NOT_NOW] and len(sender.store) == 1
+    # As long as a pause may be.
+    sender.world.advance(75000)
     sender.send(item)
     sender.answer_all()
     assert sender.numbers == [1, 2, 2, 3, 4] and sender.outcomes == [NOT_NOW, ACCEPTED]
