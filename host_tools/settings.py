@@ -60,6 +60,34 @@ class Coap(_Settings):
         )
 
 
+class ApplicationSettings(_Settings):
+    """An application whose clients have no MSGin5G Client of their own (MSGin5G-5; TS 23.554, 8.11).
+
+    Attributes:
+        id: its Application ID.
+        number: what L3 messages (TS 24.538, A.2) know it by: two octets.
+        credential_file: what its client has to know to register; white space around it does not count.
+    """
+
+    id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^/\\x00-\\x1f]+$")]
+    number: Annotated[int, Meta(ge=0, le=65535)]
+    credential_file: Path
+
+    def credential(self) -> bytes:
+        """What is in the credential file.
+
+        Raises:
+            SettingsError: nothing that can be used.
+        """
+        try:
+            credential = self.credential_file.read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(f"{self.credential_file}: {error.strerror}") from error
+        if not 0 < len(credential) <= 255:
+            raise SettingsError(f"{self.credential_file}: expected 1 to 255 octets")
+        return credential
+
+
 class GatewaySettings(_Settings):
     """A Gateway UE.
 
@@ -76,6 +104,8 @@ class GatewaySettings(_Settings):
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
         serial: devices of serial ports with a client at the other end, beside UDP.
         baud: bits a second on those.
+        application_clients_port: UDP port for clients of ``applications``, at ``host``; not set for none.
+        applications: which applications may have clients without a MSGin5G Client.
         coap: transmission parameters.
         security: "none" is all there is so far.
     """
@@ -92,6 +122,8 @@ class GatewaySettings(_Settings):
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     baud: int = 115200
+    application_clients_port: Port | None = None
+    applications: list[ApplicationSettings] = msgspec.field(default_factory=list)
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Annotated[str, Meta(pattern="^(none)$")] = "none"
 
@@ -106,6 +138,9 @@ class GatewaySettings(_Settings):
             raise SettingsError(
                 f'multicast: a socket on host = "{self.host}" does not hear it; "::" or "0.0.0.0" does'
             )
+        for key in ("id", "number"):
+            if len({getattr(one, key) for one in self.applications}) < len(self.applications):
+                raise SettingsError(f"applications: two have the same {key}")
         if len(set(self.serial)) < len(self.serial):
             raise SettingsError(f"serial = {self.serial}: expected each port once")
 

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgin5g.application_clients import Application, ApplicationEndpoint
 from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
@@ -68,6 +69,7 @@ class GatewayProcess:
             up_window=_UP_NSTART,
         )
         self.gateway.on_event = self._on_event
+        self.applications = self._application_clients()
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
         self.http = self._http_server()
@@ -85,6 +87,8 @@ class GatewayProcess:
         self.down.start()
         self.serial.start(self.down.flush)
         self.up.start()
+        for link in self.applications:
+            link.start()
         self.gateway.start(now())
         self.up.flush()
         self._housekeeping = asyncio.create_task(housekeep(self.store, self.snapshot, _log))
@@ -115,8 +119,8 @@ class GatewayProcess:
         except TimeoutError:
             _log.warning("the server did not answer the de-registration")
         self.serial.close()
-        self.down.close()
-        self.up.close()
+        for link in (self.down, self.up, *self.applications):
+            link.close()
         self.store.close()
         self._lock.close()
 
@@ -134,9 +138,27 @@ class GatewayProcess:
         for name, link in (("down", self.down), ("up", self.up)):
             counts |= {f"{name}_{key}": value for key, value in link.counts().items()}
         counts |= {f"down_{key}": value for key, value in self.serial.counts().items()}
+        if self.gateway.application_clients:
+            counts |= {
+                f"applications_{key}": value
+                for key, value in self.gateway.application_clients.counters.items()
+            }
         for name, resource in self.gateway.resources().items():
             counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
         return counts
+
+    def _application_clients(self) -> list[UdpLink]:
+        # The port for MSGin5G-5, where there is one.
+        port = self.settings.application_clients_port
+        if port is None:
+            return []
+        endpoint = ApplicationEndpoint(self.settings.coap.parameters(), random_bits)
+        endpoint.on_error = self._on_error
+        self.gateway.speak_for(
+            [Application(one.id, one.number, one.credential()) for one in self.settings.applications],
+            endpoint,
+        )
+        return [UdpLink(endpoint, self.settings.host, port, self._settle)]
 
     def _http_server(self) -> HttpServer | None:
         # The operator's page.
@@ -152,6 +174,8 @@ class GatewayProcess:
         commit(self.store)
         self.down.transmit()
         self.up.transmit()
+        for link in self.applications:
+            link.transmit()
 
     def _on_event(self, word: str, detail: dict[str, Any]) -> None:
         _log.info(word, **detail)
