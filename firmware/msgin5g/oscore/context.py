@@ -11,6 +11,8 @@ except ImportError:
 LOST = 1 << 40
 _LONGEST_ID = 7
 
+_nonce = bytearray(13)
+
 
 class Exhausted(Exception):
     # All sequence numbers are used: this context needs new keys.
@@ -28,6 +30,8 @@ class Context:
         self.sender_id = sender_id
         self.recipient_id = recipient_id
         self.id_context = id_context
+        # What of it is told in each request; None where the peer knows it by the sender id alone.
+        self.kid_context = id_context
         self.sender = Aead(keys[0])
         self.recipient = Aead(keys[1])
         self.sender_iv = _iv(keys[2], sender_id)
@@ -93,13 +97,13 @@ class Context:
 
 
 def nonce(iv, piv):
-    # RFC 8613, 5.2; iv already has the identifier in it.
-    made = bytearray(iv)
+    # RFC 8613, 5.2; iv already has the identifier in it. Valid until the next one is made.
+    _nonce[:] = iv
     at = 13 - len(piv)
     for octet in piv:
-        made[at] ^= octet
+        _nonce[at] ^= octet
         at += 1
-    return made
+    return _nonce
 
 
 def _iv(common, identifier):

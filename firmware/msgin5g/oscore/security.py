@@ -31,7 +31,7 @@ class Security:
         self.told = None
         self._counters = None
         # What is being sealed, and what was opened. They grow.
-        self._plain = bytearray(64)
+        self._plain = memoryview(bytearray(64))
         self._opened = bytearray(64)
 
     def join(self, endpoint):
@@ -74,11 +74,10 @@ class Security:
             options = with_echo(options, exchange.echo)
         exchange.notified = None
         exchange.piv = piv = context.take_piv()
-        value = option_value(piv, context.sender_id, context.id_context)
+        value = option_value(piv, context.sender_id, context.kid_context)
         made = nonce(context.sender_iv, piv)
         aad = additional_data(context.sender_id, piv)
-        outer, options, sealed = self._seal(context, made, aad, value, n.POST, code, options, payload)
-        return outer, options, sealed
+        return self._seal(context, made, aad, value, n.POST, code, options, payload)
 
     def seal_response(self, request, code, options, payload, own=False):
         # The one piggybacked response to a request may use its nonce; a notification may not, nor an answer to
@@ -103,11 +102,11 @@ class Security:
             if observes:
                 outer = n.CONTENT if code >= n.CREATED else n.FETCH
         else:
-            outside = encode_options(((n.OSCORE, value),))
+            outside = _option(value)
         start = 1 + len(options)
         size = start + (1 + len(payload) if payload else 0)
         if len(self._plain) < size + _TAG:
-            self._plain = bytearray(size + _TAG)
+            self._plain = memoryview(bytearray(size + _TAG))
         plain = self._plain
         plain[0] = code
         plain[1:start] = options
@@ -182,7 +181,8 @@ class Security:
         if context.recipient.open(made, aad, sealed, inner, start) < 0:
             raise Refused(FORGED, n.BAD_REQUEST, b"Decryption failed")
         code = inner[start]
-        inner[: start + 1] = memoryview(outer)[: start + 1]
+        for place in range(start + 1):
+            inner[place] = outer[place]
         inner[1] = code
         try:
             message.decode(inner, start + size)
@@ -203,14 +203,33 @@ def undecodable():
     return Refused(UNDECODABLE, n.BAD_OPTION, b"Failed to decode COSE")
 
 
+def _option(value):
+    # The OSCORE option, alone.
+    size = len(value)
+    if size > 12:
+        return encode_options(((n.OSCORE, value),))
+    option = bytearray(1 + size)
+    option[0] = n.OSCORE << 4 | size
+    option[1:] = value
+    return option
+
+
 def option_value(piv, kid=None, kid_context=None):
     # RFC 8613, 6.1
+    at = 1 + len(piv)
     flags = len(piv)
     if kid is None:
-        return bytes((flags,)) + piv
-    if kid_context is None:
-        return bytes((flags | 8,)) + piv + kid
-    return bytes((flags | 0x18,)) + piv + bytes((len(kid_context),)) + kid_context + kid
+        kid = b""
+    else:
+        flags |= 8
+    if kid_context is not None:
+        flags |= 0x10
+        kid = bytes((len(kid_context),)) + kid_context + kid
+    value = bytearray(at + len(kid))
+    value[0] = flags
+    value[1:at] = piv
+    value[at:] = kid
+    return value
 
 
 def parse(value):
@@ -237,16 +256,20 @@ def parse(value):
 def additional_data(kid, piv):
     # The Enc_structure around aad_array (RFC 8613, 5.4), in CBOR. kid and piv are the request's.
     sizes = len(kid) + len(piv)
-    return b"".join(
-        (
-            b"\x83\x68Encrypt0\x40",
-            bytes((0x47 + sizes, 0x85, 1, 0x81, 10, 0x40 + len(kid))),
-            kid,
-            bytes((0x40 + len(piv),)),
-            piv,
-            b"\x40",
-        )
-    )
+    data = bytearray(19 + sizes)
+    data[:17] = b"\x83\x68Encrypt0\x40\x47\x85\x01\x81\x0a\x40"
+    data[11] += sizes
+    data[16] += len(kid)
+    at = 17
+    for octet in kid:
+        data[at] = octet
+        at += 1
+    data[at] = 0x40 + len(piv)
+    for octet in piv:
+        at += 1
+        data[at] = octet
+    data[at + 1] = 0x40
+    return data
 
 
 def _observes(options):
