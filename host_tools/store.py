@@ -56,7 +56,8 @@ CREATE TABLE IF NOT EXISTS registered (
     ue_service_id TEXT PRIMARY KEY,
     address TEXT NOT NULL,
     via TEXT,
-    body BLOB
+    body BLOB,
+    content_format INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS application_servers (
@@ -71,6 +72,7 @@ _VERSION = 2
 _FROM_1_TO_2 = """
 ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE messages ADD COLUMN segment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE registered ADD COLUMN content_format INTEGER NOT NULL DEFAULT 50;
 DROP INDEX messages_by_hop;
 """
 
@@ -338,15 +340,15 @@ class SqliteStore:
 
     def registered(self) -> list[Registered]:
         """All registered UEs."""
-        rows = self._execute("SELECT ue_service_id, address, via, body FROM registered")
-        return [Registered(ue, tuple(json.loads(address)), via, body) for ue, address, via, body in rows]
+        rows = self._execute("SELECT ue_service_id, address, via, body, content_format FROM registered")
+        return [Registered(ue, tuple(json.loads(address)), *rest) for ue, address, *rest in rows]
 
     def save_registered(self, entry: Registered) -> None:
         """Add or replace a registered UE."""
         self._begin()
         self._execute(
-            "INSERT OR REPLACE INTO registered VALUES (?, ?, ?, ?)",
-            (entry.ue_service_id, json.dumps(entry.address), entry.via, entry.body),
+            "INSERT OR REPLACE INTO registered VALUES (?, ?, ?, ?, ?)",
+            (entry.ue_service_id, json.dumps(entry.address), entry.via, entry.body, entry.content_format),
         )
 
     def remove_registered(self, ue_service_id: str) -> None:

@@ -5,19 +5,22 @@
 
 from . import ticks
 from .coap.endpoint import CANCELLED, TIMEOUT, Full
+from .coap.numbers import JSON
 
-# A REG request is kept as it came; a longer one is nobody's.
+# A REG request is kept; a longer one is nobody's.
 LONGEST_REQUEST = 4096
 
 
 class Registered:
-    def __init__(self, ue_service_id, address, via=None, body=None):
+    def __init__(self, ue_service_id, address, via=None, body=None, content_format=JSON):
         self.ue_service_id = ue_service_id
         self.address = address
         # UE Service ID of the gateway that registered it; the address is the gateway's then.
         self.via = via
-        # The REG request as it came: what the UE said about itself.
+        # The REG request in JSON: what the UE said about itself.
         self.body = body
+        # In which it came: the UE gets its messages in the same.
+        self.content_format = content_format
 
 
 class Registry:

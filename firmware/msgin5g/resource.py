@@ -1,6 +1,7 @@
 # The one CoAP resource that all MSGin5G messages are POSTed to: decoded, checked, handed on by Message Type.
 #
-# A handler is called as handler(request, elements, now) and answers with answer(), at once or later.
+# A handler is called as handler(request, elements, now) and answers with answer(), at once or later. An answer is in the
+# format of its request, JSON or CBOR.
 
 from . import messages, wire
 from .coap import numbers as coap
@@ -8,18 +9,22 @@ from .coap.message import ABSENT, dotted, uri_options
 
 
 class MessageResource:
-    def __init__(self, coap_server, handlers, path=wire.PATH):
-        # handlers: {Message Type: handler}
+    def __init__(self, coap_server, handlers, path=wire.PATH, implied=None):
+        # handlers: {Message Type: handler}. implied(request): what need not be said in CBOR (messages_cbor.py).
         self._server = coap_server
         self._handlers = handlers
+        self._implied = implied or _nothing
         self.counters = {"bad_messages": 0, "wrong_format": 0, "handler_errors": 0}
         coap_server.on_error = self._on_error
         coap_server.add(path, coap.POST, self._on_post)
+        coap_server.add(wire.SHORT_PATH, coap.POST, self._on_post)
 
     def answer(self, request, code, now, elements=None, max_age=None):
         options = [] if max_age is None else [(coap.MAX_AGE, max_age)]
         if elements:
-            self._server.respond(request, code, now, messages.encode(elements), coap.JSON, options)
+            content_format = request.content_format
+            body = messages.encode(elements, content_format, self._implied(request))
+            self._server.respond(request, code, now, body, content_format, options)
         else:
             self._server.respond(request, code, now, options=options)
 
@@ -35,12 +40,14 @@ class MessageResource:
         self.answer(request, code, now, told, max_age)
 
     def _on_post(self, request, now):
-        if request.content_format not in (ABSENT, coap.JSON):
+        if request.content_format == ABSENT:
+            request.content_format = coap.CBOR if request.path == wire.SHORT_PATH else coap.JSON
+        if request.content_format not in (coap.JSON, coap.CBOR):
             self.counters["wrong_format"] += 1
             self.answer(request, wire.WRONG_FORMAT, now)
             return
         try:
-            elements = messages.decode(request.payload)
+            elements = messages.decode(request.payload, request.content_format, self._implied(request))
         except messages.BadMessage as bad:
             self._bad(request, bad.elements, bad.cause, now)
             return
@@ -62,19 +69,39 @@ class MessageResource:
         self.refuse(request, wire.INVALID, elements, cause, now)
 
 
-def request_options(path=wire.PATH):
+def _nothing(request):
+    return None
+
+
+def from_peer(request):
+    # As implied= where UEs are: the UE that a security context belongs to. An address alone is not enough, somebody
+    # else may have it by now.
+    return (wire.ORIGINATOR, request.context.name) if request.context else None
+
+
+def in_json(request, elements):
+    # A message as stores have it, and as it goes on.
+    return request.payload if request.content_format == coap.JSON else messages.encode(elements)
+
+
+def request_options(path=wire.PATH, content_format=coap.JSON):
     # The option pairs of a request that carries a message.
+    if content_format == coap.CBOR and path == wire.PATH:
+        # None: wire.SHORT_PATH.
+        return []
     options = uri_options(path)
-    options.append((coap.CONTENT_FORMAT, coap.JSON))
+    options.append((coap.CONTENT_FORMAT, content_format))
     return options
 
 
 def told(response):
-    # The elements in a response's body; {} when there are none that can be read.
+    # The elements in a response's body; {} when there are none that can be read. Who it is for is not asked: nothing
+    # is checked beyond what can be used.
     if not response.payload:
         return {}
     try:
-        return messages.decode(response.payload)
+        content_format = coap.CBOR if response.content_format == coap.CBOR else coap.JSON
+        return messages.decode(response.payload, content_format)
     except messages.BadMessage as bad:
         return bad.elements
 

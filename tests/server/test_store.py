@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from msgin5g.coap.numbers import CBOR, JSON
 from msgin5g.delivery import HIGH, LOW, MIDDLE
 from msgin5g.registry import Registered
 from msgin5g.store import Full
@@ -82,7 +83,7 @@ def test_by_priority_and_by_segment(store, clock):
     store.close()
 
 
-# The tables of messages as the first version made them.
+# Tables as the first version made them.
 VERSION_1 = """
 CREATE TABLE messages (
     key INTEGER PRIMARY KEY, hop TEXT NOT NULL, originator TEXT NOT NULL, kind TEXT NOT NULL,
@@ -90,6 +91,8 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_by_hop ON messages (hop, key);
 INSERT INTO messages VALUES (7, 'ue-2', 'ue-1', 'MSG', 'm-7', x'7b7d', 5, 1);
+CREATE TABLE registered (ue_service_id TEXT PRIMARY KEY, address TEXT NOT NULL, via TEXT, body BLOB) WITHOUT ROWID;
+INSERT INTO registered VALUES ('ue-2', '["192.0.2.1", 5683]', NULL, x'7b7d');
 """
 
 
@@ -102,6 +105,8 @@ def test_a_file_of_the_first_version_is_taken_over(tmp_path):
         (item,) = store.pending("ue-2", -1, 10, MIDDLE)
         assert (item.key, item.message_id, item.body, item.expires) == (7, "m-7", b"{}", 5)
         assert (item.priority, item.segment) == (MIDDLE, 0)
+        (entry,) = store.registered()
+        assert (entry.address, entry.content_format) == (("192.0.2.1", 5683), JSON)
         assert not store._execute("SELECT 1 FROM sqlite_master WHERE name = 'messages_by_hop'").fetchall()
         store.close()
 
@@ -167,7 +172,7 @@ def test_what_was_committed_is_there_after_reopening(store, clock):
     item = put(store, expires=5, report=True)
     gone = put(store, "m-2")
     store.remove(gone)
-    store.save_registered(Registered("ue-1", ("192.0.2.1", 5683), "gateway", b"{}"))
+    store.save_registered(Registered("ue-1", ("192.0.2.1", 5683), "gateway", b"{}", CBOR))
     store.save_application_server("r-1", "as@a", "{}")
     store = reopened(store, clock)
     back = store.pending("ue-2", -1, 10)
@@ -176,7 +181,7 @@ def test_what_was_committed_is_there_after_reopening(store, clock):
     assert put(store) is None
     assert put(store, "m-2") is None
     (entry,) = store.registered()
-    assert vars(entry) == vars(Registered("ue-1", ("192.0.2.1", 5683), "gateway", b"{}"))
+    assert vars(entry) == vars(Registered("ue-1", ("192.0.2.1", 5683), "gateway", b"{}", CBOR))
     assert store.application_servers() == [("r-1", "as@a", "{}")]
     store.remove_registered("ue-1")
     store.remove_application_server("r-1")

@@ -13,6 +13,8 @@ from msgin5g.resource import (
     REFUSED,
     MessageResource,
     failure_cause,
+    from_peer,
+    in_json,
     meaning,
     request_options,
     told,
@@ -21,11 +23,12 @@ from world import World
 
 
 class Setup:
-    def __init__(self):
+    def __init__(self, implied=None):
         self.world = World()
         self.seen = []
         server = self.world.join("server", Endpoint(Parameters(), self.world.random.bits))
-        self.resource = MessageResource(Server(server), {wire.MSG: self.on_message, wire.REG: self.on_reg})
+        handlers = {wire.MSG: self.on_message, wire.REG: self.on_reg}
+        self.resource = MessageResource(Server(server), handlers, implied=implied)
         self.client = Client(self.world.join("client", Endpoint(Parameters(), self.world.random.bits)))
 
     def on_message(self, request, elements, now):
@@ -55,9 +58,10 @@ def msg():
 
 class Answer:
     # A response as a Response has it.
-    def __init__(self, code, elements=None, payload=b""):
+    def __init__(self, code, elements=None, payload=b"", content_format=coap.JSON):
         self.code = code
-        self.payload = messages.encode(elements) if elements else payload
+        self.content_format = content_format
+        self.payload = messages.encode(elements, content_format) if elements else payload
 
 
 def test_a_message_reaches_its_handler():
@@ -70,6 +74,93 @@ def test_a_message_reaches_its_handler():
 def test_content_format_may_be_left_out():
     setup = Setup()
     assert setup.post(messages.encode(msg()), uri_options(wire.PATH)).code == wire.ACCEPTED
+
+
+# -- CBOR
+
+CBOR = [(coap.CONTENT_FORMAT, coap.CBOR)]
+
+
+def from_ue1(request):
+    return (wire.ORIGINATOR, "ue1@a")
+
+
+def test_a_message_in_cbor_reaches_its_handler():
+    for options in (
+        request_options(content_format=coap.CBOR),
+        request_options(wire.PATH + "/", coap.CBOR),
+        uri_options(wire.PATH) + CBOR,
+        CBOR,
+    ):
+        setup = Setup()
+        response = setup.post(messages.encode(msg(), coap.CBOR), options)
+        assert response.code == wire.ACCEPTED and response.payload == b""
+        assert setup.seen == [msg()]
+
+
+def test_cbor_needs_no_option_at_all():
+    assert request_options(content_format=coap.CBOR) == []
+
+
+def test_json_at_the_short_path():
+    setup = Setup()
+    assert setup.post(messages.encode(msg()), [(coap.CONTENT_FORMAT, coap.JSON)]).code == wire.ACCEPTED
+    # There it has to say so.
+    assert setup.post(messages.encode(msg()), []).code == wire.INVALID
+
+
+def test_an_error_is_answered_in_cbor():
+    setup = Setup()
+    elements = msg()
+    del elements[wire.RECIPIENT_UE]
+    response = setup.post(messages.encode(elements, coap.CBOR), [])
+    assert dotted(response.code) == "4.00" and response.content_format == coap.CBOR
+    expected = messages.response((wire.UE, "ue1@a"), "m-1", wire.DELIVERY_FAILED)
+    expected[wire.FAILURE_CAUSE] = wire.MANDATORY_IE_MISSING + wire.name(wire.DESTINATION)
+    assert told(response) == expected and failure_cause(response) == expected[wire.FAILURE_CAUSE]
+    response = setup.post(b"\xff", [])
+    assert response.content_format == coap.CBOR and failure_cause(response) == wire.MALFORMED
+
+
+def test_a_refusal_in_cbor():
+    for implied in (None, from_ue1):
+        setup = Setup(implied)
+        response = setup.post(messages.encode(messages.registration("ue1@a"), coap.CBOR), [])
+        assert response.code == wire.REFUSED and response.max_age == 7
+        assert failure_cause(response) == wire.NOT_AUTHORIZED and meaning(response) == REFUSED
+
+
+def test_what_is_implied_is_filled_in():
+    setup = Setup(from_ue1)
+    body = messages.encode(msg(), coap.CBOR, (wire.ORIGINATOR, "ue1@a"))
+    assert setup.post(body, []).code == wire.ACCEPTED
+    assert setup.seen == [msg()]
+    # Not in JSON.
+    incomplete = msg()
+    del incomplete[wire.ORIGINATING_UE]
+    assert setup.post(messages.encode(incomplete)).code == wire.INVALID
+
+
+def test_what_a_security_context_implies():
+    class Secured:
+        class context:  # noqa: N801
+            name = "ue1@a"
+
+    class Unsecured:
+        context = None
+
+    assert from_peer(Secured) == (wire.ORIGINATOR, "ue1@a")
+    assert from_peer(Unsecured) is None
+
+
+def test_a_message_goes_on_in_json():
+    class Request:
+        content_format = coap.JSON
+        payload = b'{"as":"it came"}'
+
+    assert in_json(Request, msg()) == Request.payload
+    Request.content_format = coap.CBOR
+    assert messages.decode(in_json(Request, msg())) == msg()
 
 
 def test_another_content_format_is_refused():
