@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 
 from host_tools.link import UdpLink
 from host_tools.settings import host_and_port
@@ -26,4 +26,4 @@ def client(ue_service_id: str, gateway: str, **options: Any) -> Client:
     def link(endpoint: Endpoint) -> UdpLink:
         return UdpLink(endpoint, "::" if ":" in host else "0.0.0.0")
 
-    return Client(ue_service_id, host, port, link=link, **options)
+    return Client(ue_service_id, host, port, NOT_PROTECTED, link=link, **options)

@@ -16,7 +16,7 @@ def take(what):
     if what == "Client":
         from msgin5g.client import Client  # noqa: PLC0415 (as an application does, at last)
 
-        return Client("ue@bench.example", "127.0.0.1", 5683)
+        return Client("ue@bench.example", "127.0.0.1", 5683, False)
     return __import__(what)
 
 

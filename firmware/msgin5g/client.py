@@ -36,12 +36,17 @@ _AROUND_A_MESSAGE = 64
 _MOST_SILENT = 3
 
 
+# For security=: CoAP without any protection, for a lab.
+NOT_PROTECTED = False
+
+
 class Client:
     def __init__(
         self,
         ue_service_id,
         gateway=None,
         port=wire.PORT,
+        security=None,
         link=None,
         parameters=None,
         store=None,
@@ -49,9 +54,11 @@ class Client:
         segment_size=wire.SEGMENT_SIZE,
         most_sent=16,
     ):
-        # gateway: its name or address; None to find one, and another one when it falls silent. link(endpoint) -> a
-        # link; UDP when not given. profile: the MSGin5G Client Profile, {element: value}.
-        # segment_size: octets of payload above which a message goes in segments.
+        # gateway: its name or address; None to find one, and another one when it falls silent. security: see
+        # provisioning.py. link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile,
+        # {element: value}. segment_size: octets of payload above which a message goes in segments.
+        if security is None:
+            raise ValueError("name its keys (see provisioning.py), or security=NOT_PROTECTED for a lab")
         self.ue_service_id = ue_service_id
         self.counters = {
             "duplicates": 0,
@@ -67,7 +74,7 @@ class Client:
         self.segment_size = segment_size
         self.encode = messages.encode
         self.decode = messages.decode
-        self.endpoint = Endpoint(parameters or Parameters(), _randbits)
+        self.endpoint = Endpoint(parameters or Parameters(), _randbits, security=security)
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint)
         self.store = store if store is not None else MemoryStore()
@@ -293,6 +300,8 @@ class Client:
         for one in found:
             if one.address != self.registration.address:
                 break
+        if self.endpoint.security:
+            self.endpoint.security.use(one.ue_service_id)
         self.link.connect(one.address)
         self.registration.move(one.address, self.link.now())
 

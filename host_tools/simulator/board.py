@@ -16,7 +16,7 @@ import sys
 import time
 
 from msgin5g.application import RegistrationRefused
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.store import Full
 
@@ -29,7 +29,9 @@ def tell(event, **detail):
 class Board:
     def __init__(self, ue_service_id, gateway, port, ack_timeout):
         parameters = Parameters(ack_timeout=ack_timeout)
-        self.ue = Client(ue_service_id, gateway, port, link_for(gateway), parameters=parameters)
+        self.ue = Client(
+            ue_service_id, gateway, port, NOT_PROTECTED, link_for(gateway), parameters=parameters
+        )
         self.ue.on_registration = self.on_registration
         self.ue.on_state = self.on_state
         # Messages whose fate is open.

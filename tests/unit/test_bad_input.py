@@ -12,7 +12,7 @@ from hostile import (
     option_bombs,
 )
 from msgin5g import messages, wire
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.gateway import Gateway
 from server import FakeServer
@@ -51,7 +51,7 @@ class Setup:
         self.errors = []
         self.down.on_error = up.on_error = self.errors.append
         self.attacker = Attacker(self.world)
-        self.client = Client(UE, "gateway", link=FakeLink.at(self.world, "ue-1"))
+        self.client = Client(UE, "gateway", security=NOT_PROTECTED, link=FakeLink.at(self.world, "ue-1"))
 
     async def register(self):
         await self.world.run(self.client.register())

@@ -5,7 +5,7 @@ import asyncio
 import msgin5g.client
 from msgin5g import messages, wire
 from msgin5g.application import ACCEPTED, DELIVERED, EXPIRED, FAILED, SENT, STORED, RegistrationRefused
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.store import INBOX, Full
 from msgin5g.store.memory import MemoryStore
 from server import FakeServer
@@ -18,7 +18,7 @@ AS = "meters@example.org"
 def setup(**options):
     world = World()
     server = FakeServer(world)
-    client = Client(UE, "server", link=FakeLink.at(world, "ue"), **options)
+    client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), **options)
     return world, server, client
 
 
@@ -241,7 +241,9 @@ async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
     msgin5g.client.wall_clock = world.wall_clock
     try:
         FakeServer(world)
-        client = Client(UE, "server", link=FakeLink.at(world, "ue"), store=MemoryStore(2, 16))
+        client = Client(
+            UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=MemoryStore(2, 16)
+        )
         await world.run(client.register())
         world.leave("server")
         short = await client.send("short", application_server=AS, expires_in=100)
@@ -266,10 +268,10 @@ async def test_what_expired_while_the_board_was_off_is_not_sent():
     try:
         server = FakeServer(world)
         store = MemoryStore(2, 16)
-        first = Client(UE, "server", link=FakeLink.at(world, "ue"), store=store)
+        first = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=store)
         await first.send("late", application_server=AS, expires_in=10)
         world.advance(20000)
-        again = Client(UE, "server", link=FakeLink.at(world, "ue"), store=store)
+        again = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=store)
         await world.run(again.register())
         world.advance(5000)
         assert server.received == [] and len(store) == 0
@@ -402,7 +404,7 @@ async def test_what_was_received_outlives_a_restart_and_is_taken_once():
     server.post("ue", incoming("on"))
     world.settle()
     client.close()
-    again = Client(UE, "server", link=FakeLink.at(world, "ue"), store=client.store)
+    again = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=client.store)
     await world.run(again.register())
     server.post("ue", incoming("on"))
     world.settle()

@@ -5,7 +5,7 @@ import os
 
 from msgin5g import messages, wire
 from msgin5g.application import ACCEPTED, FAILED
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.segmentation import Large
 from msgin5g.store import INBOX, SEGMENTS
 from msgin5g.store.memory import MemoryStore
@@ -30,7 +30,13 @@ class Setup:
 
     def begin(self, **options):
         return Client(
-            UE, "server", link=FakeLink.at(self.world, "ue"), store=self.store, segment_size=1000, **options
+            UE,
+            "server",
+            security=NOT_PROTECTED,
+            link=FakeLink.at(self.world, "ue"),
+            store=self.store,
+            segment_size=1000,
+            **options,
         )
 
     def on_segments(self, request, elements, now):

@@ -2,7 +2,7 @@
 
 from msgin5g import messages, wire
 from msgin5g.application import EXPIRED, FAILED, RegistrationRefused
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.delivery import MIDDLE
 from msgin5g.gateway import Gateway
@@ -57,7 +57,7 @@ class Setup:
         self.world.leave("gateway-up")
 
     def client(self, ue=UE, address="ue-1"):
-        return Client(ue, "gateway", link=FakeLink.at(self.world, address))
+        return Client(ue, "gateway", security=NOT_PROTECTED, link=FakeLink.at(self.world, address))
 
     async def run(self, coroutine, **options):
         return await self.world.run(coroutine, **options)

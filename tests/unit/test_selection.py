@@ -1,7 +1,7 @@
 # Finding a gateway: who is asked, whose answer counts, which one is taken, and another one when it falls silent.
 
 from msgin5g import messages, wire
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.selection import Selection
@@ -104,7 +104,7 @@ async def test_the_number_of_answers_is_bounded():
 async def test_a_client_without_a_gateway_finds_one():
     world = World()
     gateway = Gateway(world, "a")
-    client = Client(UE, link=FakeLink.at(world, "ue"))
+    client = Client(UE, security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
     await world.run(client.register())
     assert client.registered and gateway.registered == {UE: "ue"} and client.link.peer == "a"
 
@@ -112,7 +112,7 @@ async def test_a_client_without_a_gateway_finds_one():
 async def test_a_second_gateway_takes_over_in_the_middle_of_traffic():
     world = World()
     first, second = Gateway(world, "a"), Gateway(world, "b")
-    client = Client(UE, link=FakeLink.at(world, "ue"))
+    client = Client(UE, security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
     await world.run(client.register())
     for number in range(3):
         await client.send(str(number), application_server=AS, report=False)
@@ -127,7 +127,7 @@ async def test_a_second_gateway_takes_over_in_the_middle_of_traffic():
 async def test_the_only_gateway_is_kept_until_it_is_back():
     world = World()
     gateway = Gateway(world, "a")
-    client = Client(UE, link=FakeLink.at(world, "ue"))
+    client = Client(UE, security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
     await world.run(client.register())
     endpoint = world.leave("a")
     sent = await client.send("x", application_server=AS, report=False)

@@ -3,7 +3,7 @@
 import msgin5g.client
 from msgin5g import messages, wire
 from msgin5g.application import ACCEPTED, FAILED
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.store.memory import MemoryStore
 from msgin5g.stored_message import NotChanged, discard, update
 from server import FakeServer
@@ -22,7 +22,9 @@ class Setup:
         self.server.resource._handlers[wire.SFUPD] = self.on_sfupd
         own_clock = msgin5g.client.wall_clock
         msgin5g.client.wall_clock = self.world.wall_clock
-        self.client = Client(UE, "server", link=FakeLink.at(self.world, "ue"), store=MemoryStore())
+        self.client = Client(
+            UE, "server", security=NOT_PROTECTED, link=FakeLink.at(self.world, "ue"), store=MemoryStore()
+        )
         msgin5g.client.wall_clock = own_clock
 
     def on_sfupd(self, request, elements, now):

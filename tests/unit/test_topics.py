@@ -1,7 +1,7 @@
 # Subscriptions to Messaging Topics: asked for, ended, refused, asked for again after a registration.
 
 from msgin5g import messages, rfc3339, wire
-from msgin5g.client import Client
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.message import ABSENT
 from msgin5g.topics import TopicRefused
@@ -19,7 +19,7 @@ class Setup:
         self.asked = []
         self.answers = []
         self.server.resource._server.add(wire.TOPICS_PATH, coap.GET, self.on_get)
-        self.client = Client(UE, "server", link=FakeLink.at(self.world, "ue"))
+        self.client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(self.world, "ue"))
 
     def on_get(self, request, now):
         self.asked.append((request.observe, request.query))

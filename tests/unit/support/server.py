@@ -9,10 +9,10 @@ from msgin5g.resource import MessageResource, request_options
 
 
 class FakeServer:
-    def __init__(self, world, address="server"):
+    def __init__(self, world, address="server", security=None):
         self.world = world
         parameters = Parameters(nstart=8, most_waiting=64, most_unanswered=64, most_peers=32)
-        self.endpoint = world.join(address, Endpoint(parameters, world.random.bits))
+        self.endpoint = world.join(address, Endpoint(parameters, world.random.bits, security=security))
         self.coap = Client(self.endpoint)
         self.resource = MessageResource(
             Server(self.endpoint),

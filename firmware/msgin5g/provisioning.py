@@ -1,0 +1,88 @@
+# What a device was given before it went out: its UE Service ID, its gateway, its key. A JSON file, readable by nobody
+# else where that can be said:
+#
+#     {"ue_service_id": "meter-17@example.org",
+#      "gateway": "192.168.4.1:5683", "gateway_ue_service_id": "gateway-1@example.org",
+#      "oscore": {"master_secret": hexadecimal, "master_salt": ..., "sender_id": ..., "recipient_id": ...}}
+#
+#     ue = provisioning.client("device.json")
+#
+# Without "gateway" one is looked for, among those that know this device.
+#
+# The ID Context of OSCORE is the UE Service ID of the gateway: so each gateway has keys of its own, from one master
+# secret, and none can speak for another. Nobody tells it in messages.
+
+import json
+from binascii import hexlify
+
+from . import wire
+from .client import Client
+from .oscore.context import from_credentials
+from .oscore.security import Security
+from .oscore.storage import FileStorage
+
+
+class NotProvisioned(Exception):
+    # args[0] says what is wrong with the file.
+    pass
+
+
+class DeviceSecurity(Security):
+    # The contexts of one device with its gateways, one at a time.
+    def __init__(self, credentials, storage, open_paths=()):
+        super().__init__(None, open_paths)
+        self._credentials = credentials
+        self._storage = storage
+
+    def use(self, gateway):
+        # gateway: its UE Service ID.
+        if self.context is None or self.context.name != gateway:
+            self.context = context(self._credentials, gateway, gateway, self._storage)
+
+
+def context(credentials, gateway, name, storage):
+    # A device's with a gateway, or (with sender_id and recipient_id exchanged) the gateway's with the device.
+    stored = credentials.copy()
+    stored["id_context"] = str(hexlify(gateway.encode()), "ascii")
+    made = from_credentials(stored, storage, name)
+    made.kid_context = None
+    return made
+
+
+def read(file="device.json"):
+    try:
+        with open(file) as opened:
+            device = json.load(opened)
+    except OSError:
+        raise NotProvisioned("there is no file " + file)
+    except ValueError:
+        raise NotProvisioned(file + " is not JSON")
+    if not isinstance(device, dict):
+        raise NotProvisioned(file + " is no JSON object")
+    for key in ("ue_service_id", "oscore"):
+        if key not in device:
+            raise NotProvisioned(key + " is missing in " + file)
+    if "gateway" in device and "gateway_ue_service_id" not in device:
+        raise NotProvisioned("gateway_ue_service_id is missing in " + file)
+    return device
+
+
+def client(file="device.json", storage=None, **options):
+    # A Client, protected. Beside the file is another with the sequence number; options: of Client.
+    device = read(file)
+    try:
+        security = DeviceSecurity(device["oscore"], storage or FileStorage(file + ".sequence"))
+        if "gateway" in device:
+            security.use(device["gateway_ue_service_id"])
+            options["gateway"], options["port"] = host_and_port(device["gateway"])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise NotProvisioned("%s: %s" % (file, error))
+    return Client(device["ue_service_id"], security=security, **options)
+
+
+def host_and_port(text):
+    # "host:port", "host", "[v6]:port"
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        return text.strip("[]"), wire.PORT
+    return host.strip("[]"), int(port)
