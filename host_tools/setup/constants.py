@@ -2,8 +2,8 @@
 
 A board pays for a module's constant with its name, a place in the module's table and code that looks it up. mpy-cross
 knows ``const()`` within one module alone; this knows the package: it replaces ``wire.MSG``, ``_LONGEST`` or an imported
-``HIGH`` by the value, drops private constants and imports that nothing is left of, and keeps every line where it is,
-so that tracebacks tell the right one.
+``HIGH`` by the value, drops what nothing is left of, and keeps every line where it is, so that tracebacks tell the
+right one. Modules of constants alone stay whole, for applications, and are not loaded by the rest.
 
 A constant is a name in capitals, assigned once at the top level of its module, to a literal or to what can be computed
 from literals and other constants. A dict counts when another module looks it up: there it becomes that module's own.
@@ -67,6 +67,8 @@ class Module:
         self.parent = name if path.name == "__init__.py" else name.rpartition(".")[0]
         self.assigned: dict[str, ast.expr] = {}
         self.imports: dict[str, Import] = {}
+        # Whether all who import it are compiled with it, so that what they don't need may go.
+        self.imported_here = "." in name
 
     def bind(self, package: Package) -> None:
         """Find the constants and the imports, now that all modules are known."""
@@ -80,6 +82,16 @@ class Module:
             name = _constant(statement)
             if name and times[name] == 1:
                 self.assigned[name] = statement.value  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def only_constants(self) -> bool:
+        """Whether it does nothing but hold a table, and is loaded only for an application that asks for it."""
+        for statement in self.tree.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__":
+                continue
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                return False
+        return True
 
     def fallbacks(self, package: Package) -> Iterator[str]:
         """Modules that its ``__getattr__`` looks in for what it does not have."""
@@ -199,7 +211,7 @@ class Scope:
     outer: Scope | None
     names: set[str]
     imports: dict[str, Import]
-    # Import statements and private constants that may go, and names that are still looked up.
+    # Imports that may go, names that are still looked up, and names that values stand for.
     statements: list[ast.ImportFrom] = field(default_factory=list)
     needed: set[str] = field(default_factory=set)
     inlined: set[str] = field(default_factory=set)
@@ -212,23 +224,26 @@ class Inliner:
         self._package = package
         self._module = module
         self._edits: list[tuple[ast.expr | ast.stmt, str]] = []
-        # Dicts of other modules that are this one's now: name here -> value, by the name of the import.
-        self._dicts: dict[str, dict[str, Any]] = {}
+        # Where dicts of other modules are looked up: (node, value), by the name of the import.
+        self._dicts: dict[str, list[tuple[ast.Attribute, dict]]] = {}
 
     def text(self) -> str:
         """The module's source with constants in place; every line where it was."""
         tree = self._module.tree
         scope = Scope(tree, None, set(_bound(tree.body)), self._module.imports)
         self._read_body(tree.body, scope)
-        for statement in tree.body:
-            name = _constant(statement)
-            if (
-                name in self._module.assigned
-                and name.startswith("_")
-                and name in scope.inlined - scope.needed
-            ):
-                self._edits.append((statement, "pass"))
+        if self._module.imported_here and not self._module.only_constants:
+            for statement in tree.body:
+                name = _constant(statement)
+                if name and name not in scope.needed and self._is_constant(name):
+                    self._edits.append((statement, "pass"))
         return self._edited()
+
+    def _is_constant(self, name: str) -> bool:
+        try:
+            return not isinstance(self._package.value(self._module.name, name), dict)
+        except NotConstant:
+            return False
 
     def _read_body(self, body: list[ast.stmt], scope: Scope) -> None:
         for statement in body:
@@ -305,12 +320,10 @@ class Inliner:
             return
         assert home
         if isinstance(value, dict):
-            if isinstance(node, ast.Name) or home.node is not self._module.tree:
+            if isinstance(node, ast.Name) or home.outer:
                 home.needed.add(name.id)
                 return
-            own = f"{name.id}_{node.attr}"
-            self._dicts.setdefault(name.id, {})[own] = value
-            self._edits.append((node, own))
+            self._dicts.setdefault(name.id, []).append((node, value))
         else:
             text = repr(value)
             # 5 .bit_length, -1 ** 2
@@ -328,28 +341,30 @@ class Inliner:
                 return self._package.value(imported.module, node.attr)
         elif imported:
             return self._package.target(imported)
-        elif home.node is self._module.tree and name in self._module.assigned:
+        elif home.outer is None and name in self._module.assigned:
             return self._package.value(self._module.name, name)
         raise NotConstant(name)
 
     def _shorten(self, statement: ast.ImportFrom, scope: Scope) -> None:
         """Drop from an import what nothing is left of."""
-        gone = scope.inlined - scope.needed - self._exported()
-        kept = [alias for alias in statement.names if (alias.asname or alias.name) not in gone]
+        kept = [
+            alias for alias in statement.names if not self._is_done_with(alias.asname or alias.name, scope)
+        ]
         if len(kept) == len(statement.names):
             return
         shorter = ast.ImportFrom(statement.module, kept, statement.level)
         parts = [ast.unparse(shorter)] if kept else []
-        for alias in statement.names:
-            for own, value in self._dicts.pop(alias.asname or alias.name, {}).items():
-                parts.append(f"{own} = {value!r}")
+        for name in {alias.asname or alias.name for alias in statement.names if alias not in kept}:
+            values = {f"{name}_{node.attr}": value for node, value in self._dicts.get(name, ())}
+            parts += [f"{own} = {value!r}" for own, value in sorted(values.items())]
+            self._edits += [(node, f"{name}_{node.attr}") for node, _ in self._dicts.get(name, ())]
         self._edits.append((statement, "; ".join(parts) or "pass"))
 
-    def _exported(self) -> set[str]:
-        for statement in self._module.tree.body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
-                return set(ast.literal_eval(statement.value))
-        return set()
+    def _is_done_with(self, imported: str, scope: Scope) -> bool:
+        if imported in scope.needed:
+            return False
+        # What only hands on a constant of another module goes too.
+        return imported in scope.inlined or (scope.outer is None and self._is_constant(imported))
 
     def _edited(self) -> str:
         lines = self._module.text.encode().splitlines(keepends=True)

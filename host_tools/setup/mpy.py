@@ -29,7 +29,7 @@ def inlined(package: Package, source: Path) -> str:
     for module in package.modules.values():
         if module.path == source:
             return Inliner(package, module).text()
-    module = Module("board", source)
+    module = package.modules[source.stem] = Module(source.stem, source)
     module.bind(package)
     return Inliner(package, module).text()
 
@@ -59,7 +59,7 @@ def compile_all() -> list[str]:
     sources = sorted(SOURCE.glob("**/*.py"))
     for folder, suffix in ((TARGET, ".mpy"), (INLINED, ".py")):
         wanted = {folder / source.relative_to(SOURCE).with_suffix(suffix) for source in sources}
-        for stale in set(folder.glob(f"**/*{suffix}")) - wanted - {folder / f"board{suffix}"}:
+        for stale in set(folder.glob(f"msgin5g/**/*{suffix}")) - wanted:
             stale.unlink()
     try:
         package = Package(SOURCE, "msgin5g")

@@ -16,17 +16,21 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import runner
 
-from host_tools.setup import micropython
+from host_tools.setup import micropython, mpy
+from host_tools.setup.constants import Package
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # A board has less, but the tests come on top of what they test. System tests set the heap of a real board.
 HEAP = "1M"
+# What interpreters run: the source, or what boards get, UNIT_FIRMWARE=build/mpy after `make lint`.
+FIRMWARE = ROOT / os.environ.get("UNIT_FIRMWARE", "firmware")
 FILE_TIMEOUT_S = float(os.environ.get("UNIT_FILE_TIMEOUT_S", "60"))
 
 
@@ -126,10 +130,23 @@ class MicroPythonFailure(Exception):
     """The traceback that an interpreter printed."""
 
 
+@cache
+def inlined_tests() -> Path:
+    """A copy of the tests with constants in place, as the firmware has them that is compiled for boards."""
+    target = mpy.INLINED / "tests"
+    target.mkdir(parents=True, exist_ok=True)
+    package = Package(mpy.SOURCE, "msgin5g")
+    for source in (*HERE.glob("test_*.py"), HERE / "runner.py", *HERE.glob("support/*.py")):
+        (target / source.name).write_text(mpy.inlined(package, source))
+    return target
+
+
 def run_tests(interpreter: Path, path: Path, names: list[str]) -> dict[str, Outcome]:
     """Run tests of a file on an interpreter. Where it dies or hangs, the tests not yet reported have failed."""
-    folders = [ROOT / "firmware", path.parent, HERE / "support", ".frozen"]
-    command = [str(interpreter), "-X", f"heapsize={HEAP}", runner.__file__, path.stem, *names]
+    folder = path.parent if FIRMWARE == mpy.SOURCE else inlined_tests()
+    program = runner.__file__ if FIRMWARE == mpy.SOURCE else folder / "runner.py"
+    folders = [FIRMWARE, folder, HERE / "support", ".frozen"]
+    command = [str(interpreter), "-X", f"heapsize={HEAP}", str(program), path.stem, *names]
     environment = os.environ | {"MICROPYPATH": ":".join(map(str, folders))}
     try:
         done = subprocess.run(
