@@ -267,6 +267,31 @@ class SqliteStore:
         """How many more messages there is room for."""
         return self._most_messages - self._count
 
+    def replace(self, item: Item, body: bytes, expires: int | None) -> Item:
+        """Change a message that is on its way: it is the newest from then on.
+
+        Returns:
+            What is stored now.
+        """
+        self._write()
+        self._begin()
+        key, self._next_key = self._next_key, self._next_key + 1
+        self._execute(
+            "UPDATE messages SET key = ?, body = ?, expires = ? WHERE key = ?", (key, body, expires, item.key)
+        )
+        return Item(
+            key,
+            item.hop,
+            item.originator,
+            item.kind,
+            item.message_id,
+            body,
+            expires,
+            item.report,
+            item.priority,
+            item.segment,
+        )
+
     def remove(self, item: Item) -> None:
         """Take a message out: accepted, refused or expired. It stays known."""
         self._write()

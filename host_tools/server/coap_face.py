@@ -68,6 +68,7 @@ class CoapFace:
                 wire.DEREG: self._on_dereg,
                 wire.MSG: self._on_message,
                 wire.IMDN: self._on_message,
+                wire.SFUPD: self._on_message,
             },
         )
         self.registry = Registry(endpoint, service.store, most_ues)

@@ -15,6 +15,7 @@ from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.server.amendments import Amendments
 from host_tools.server.application_servers import ApplicationServers
 from host_tools.server.callback import Callback
 from host_tools.server.coap_face import CoapFace
@@ -71,6 +72,7 @@ class ServerProcess:
             self.groups = Groups(self.service, settings.groups)
         except ValueError as error:
             raise SettingsError(str(error)) from error
+        Amendments(self.service)
         self.topics = Topics(self.service, settings.topics)
         TopicsFace(self.coap.server, self.topics, self.coap.refusal)
         self.rest = RestFace(

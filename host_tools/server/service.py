@@ -294,11 +294,20 @@ class Service:
     def expire(self, now: int, most: int = 1000) -> None:
         """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
         for item in self.store.expired(self.wall_clock(), most):
-            if any(outbound.under_way(item) for outbound in self.outbound.values()):
+            if self.under_way(item):
                 continue
             self.counters["expired"] += 1
             _log.info("expired", originator=item.originator, recipient=item.hop, message_id=item.message_id)
             self.fail(item, wire.EXPIRED, now)
+
+    def under_way(self, item: Item) -> bool:
+        """Has it been sent, with the outcome still open?"""
+        return any(outbound.under_way(item) for outbound in self.outbound.values())
+
+    def forget(self, item: Item) -> None:
+        """Do not send an item that is about to be changed in the store, or taken out of it."""
+        for outbound in self.outbound.values():
+            outbound.discard(item)
 
     def report(self, elements: Elements, body: bytes, now: int) -> Outcome:
         """Take in a delivery status report (8.3.4)."""

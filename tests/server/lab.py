@@ -9,6 +9,7 @@ from msgin5g.coap.server import Server as CoapServer
 from msgin5g.resource import MessageResource, request_options, told
 from world import World
 
+from host_tools.server.amendments import Amendments
 from host_tools.server.coap_face import CoapFace
 from host_tools.server.groups import Groups
 from host_tools.server.service import Service
@@ -98,6 +99,7 @@ class Lab:
         self.service.outbound[wire.UE] = self.face
         groups, topics = self.configured
         self.groups = Groups(self.service, groups)
+        Amendments(self.service)
         self.topics = Topics(self.service, topics)
         TopicsFace(self.face.server, self.topics, self.face.refusal)
         self.world.before_send = [self.store.commit]

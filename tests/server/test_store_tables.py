@@ -73,3 +73,13 @@ def test_messages_by_what_they_are(store):
     store.put("ue-3", "ue-9", "MSG", "m-1", 0, b"{}")
     found = store.items_where("originator = ? AND message_id = ?", ("ue-1", "m-1"))
     assert [item.hop for item in found] == ["ue-2", "ue-3"]
+
+
+def test_a_replaced_message_is_the_newest(store):
+    first = store.put("ue-2", "ue-1", "MSG", "m-1", 0, b"old", 10, True)
+    store.put("ue-2", "ue-1", "MSG", "m-2", 0, b"{}")
+    changed = store.replace(first, b"new", 20)
+    assert len(store) == 2
+    _, last = store.pending("ue-2", -1, 10)
+    assert (last.key, last.body, last.expires, last.report) == (changed.key, b"new", 20, True)
+    assert store.put("ue-2", "ue-1", "MSG", "m-1", 0, b"old") is None
