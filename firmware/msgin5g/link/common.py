@@ -56,7 +56,7 @@ class Link:
         if datagrams and self._ready_to_send(len(datagrams)):
             for datagram, address in datagrams:
                 try:
-                    if not self._send(datagram, address):
+                    if not self._send(datagram, address):  # type: ignore[attr-defined]
                         # No network, no buffer: to the endpoint it is lost on the way, and it retransmits.
                         self.errors += 1
                 except Exception as error:
@@ -80,7 +80,7 @@ class Link:
             taken = 0
             try:
                 yield asyncio.core._io_queue.queue_read(self._source)  # type: ignore[attr-defined]
-                taken = self._drain()
+                taken = self._drain()  # type: ignore[attr-defined]
                 self.flush()
             except Exception as error:
                 self._failed(error)

@@ -102,7 +102,7 @@ class UdpLink(Link):
         self.renewed += 1
         if self._peer is not None:
             self._target = target or self._target
-            self._socket.connect(self._target)
+            self._socket.connect(self._target)  # type: ignore[arg-type]
         if waiting:
             self._tasks[0] = asyncio.create_task(self._receive())  # type: ignore[arg-type]
 
@@ -112,7 +112,7 @@ class UdpLink(Link):
         # A connected socket may tell here what became of the last one, and not send this one.
         for _ in range(2):
             try:
-                self._socket.sendto(datagram, address)
+                self._socket.sendto(datagram, address)  # type: ignore[arg-type]
                 return True
             except OSError:
                 pass
