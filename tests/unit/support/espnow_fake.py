@@ -10,6 +10,8 @@
 # registered, and of too many peers; frames of up to max_data_len octets; the receive buffer, which drops what it has
 # no room for; whether a unicast frame is confirmed. A frame longer than a v1 radio takes is not heard by it.
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 import io
 import random
 import sys
