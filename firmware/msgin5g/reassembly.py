@@ -265,11 +265,11 @@ class Reassembly:
         set_id = elements.get(wire.SEGMENTATION_SET_ID)
         if number is None or not set_id:
             missing = wire.SEGMENT_NUMBER if number is None else wire.SEGMENTATION_SET_ID
-            return self._refuse(wire.INVALID, wire.MANDATORY_IE_MISSING, missing)
+            return self._refuse(wire.INVALID, messages.missing(missing).cause)
         if number < 0:
-            return self._refuse(wire.INVALID, wire.INVALID_IE, wire.SEGMENT_NUMBER)
+            return self._refuse(wire.INVALID, messages.invalid(wire.SEGMENT_NUMBER).cause)
         if max(number, elements.get(wire.TOTAL_SEGMENTS, 0)) > self._most_segments:
-            return self._refuse(wire.TOO_LARGE, wire.INVALID_IE, wire.TOTAL_SEGMENTS)
+            return self._refuse(wire.TOO_LARGE, messages.invalid(wire.TOTAL_SEGMENTS).cause)
         origin, message_id = messages.originator(elements), elements[wire.MESSAGE_ID]
         one = self._sets.get((origin, message_id))
         if one is None:
@@ -292,7 +292,7 @@ class Reassembly:
             wrong = wire.PAYLOAD
         if wrong is not None:
             self.counters["contradictions"] += 1
-            return self._refuse(wire.INVALID, wire.INVALID_IE, wrong)
+            return self._refuse(wire.INVALID, messages.invalid(wrong).cause)
         if one.octets + len(octets) > self._most_octets:
             self._give_up(one, now)
             return self._refuse(wire.TOO_LARGE, wire.SEGMENTS_MISSING)
@@ -322,9 +322,9 @@ class Reassembly:
             self._wait(one, now)
         return wire.ACCEPTED, None
 
-    def _refuse(self, code, cause, element=None):
+    def _refuse(self, code, cause):
         self.counters["refused"] += 1
-        return code, cause if element is None else cause + wire.name(element)
+        return code, cause
 
     # -- the end
 
