@@ -77,4 +77,5 @@ def main():
     print(json.dumps({name: measure(function, times) for name, function in functions.items()}))
 
 
-main()
+if __name__ == "__main__":
+    main()

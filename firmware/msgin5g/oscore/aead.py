@@ -16,7 +16,7 @@ class Aead:
         self._encrypt = aes(key, 1).encrypt
 
     def seal(self, nonce, aad, data, size):
-        # data, a bytearray: so many octets and room for a tag. It is sealed where it is, and returned.
+        # data, a memoryview: so many octets and room for a tag. It is sealed where it is, and returned.
         self._begin(nonce, aad, size)
         at = 0
         while at < size:
@@ -28,8 +28,9 @@ class Aead:
             self._encrypt(_mac, _mac)
             at = end
         self._tag()
-        data[size : size + TAG] = memoryview(_mac)[:TAG]
-        return memoryview(data)[: size + TAG]
+        for place in range(TAG):
+            data[size + place] = _mac[place]
+        return data[: size + TAG]
 
     def open(self, nonce, aad, sealed, into, start):
         # What was sealed goes into a bytearray, from start on; returns how many octets, -1 when it is forged.

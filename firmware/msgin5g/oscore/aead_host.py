@@ -11,7 +11,7 @@ class Aead:
         self._aes = AESCCM(key, TAG)
 
     def seal(self, nonce, aad, data, size):
-        return self._aes.encrypt(nonce, memoryview(data)[:size], aad)
+        return self._aes.encrypt(nonce, data[:size], aad)
 
     def open(self, nonce, aad, sealed, into, start):
         try:
