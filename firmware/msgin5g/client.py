@@ -52,11 +52,15 @@ class Client:
         store=None,
         profile=None,
         segment_size=wire.SEGMENT_SIZE,
+        content_format=coap.JSON,
+        linger=None,
         most_sent=16,
     ):
         # gateway: its name or address; None to find one, and another one when it falls silent. security: see
         # provisioning.py. link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile,
-        # {element: value}. segment_size: octets of payload above which a message goes in segments.
+        # {element: value}. segment_size: octets of payload above which a message goes in segments. content_format:
+        # coap.numbers.JSON or CBOR. linger: small messages wait so many milliseconds for others that travel with
+        # them; None: each alone.
         if security is None:
             raise ValueError("name its keys (see provisioning.py), or security=NOT_PROTECTED for a lab")
         self.ue_service_id = ue_service_id
@@ -72,14 +76,13 @@ class Client:
         self.on_registration = _nobody_minds
         # What the procedures need of each other.
         self.segment_size = segment_size
-        self.encode = messages.encode
-        self.decode = messages.decode
+        self.content_format = content_format
         self.endpoint = Endpoint(parameters or Parameters(), _randbits, security=security)
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint)
         self.store = store if store is not None else MemoryStore()
         self.link.before_send = self.store.commit
-        self.outbox = Outbox(self, self.store, wall_clock, most_sent)
+        self.outbox = Outbox(self, self.store, wall_clock, linger, most_sent)
         self.inbox = Inbox(self, self.store, self.outbox)
         self.resource = MessageResource(
             CoapServer(self.endpoint),
@@ -91,6 +94,7 @@ class Client:
                 wire.SEGREC: self._on_segments,
                 wire.SEGCONFIR: self._on_segments,
             },
+            implied=self.inbox.implied,
         )
         address = None
         if gateway is not None:
@@ -99,10 +103,11 @@ class Client:
         self.registration = Registration(
             self.coap,
             address,
-            messages.encode(messages.registration(ue_service_id, profile)),
-            messages.encode(messages.deregistration(ue_service_id)),
+            self.outbox.encode(messages.registration(ue_service_id, profile)),
+            self.outbox.encode(messages.deregistration(ue_service_id)),
             self._on_registration,
             wall_clock=wall_clock,
+            content_format=content_format,
         )
         # Set whenever something has happened that somebody may wait for, who then looks whether it was that.
         self.changed = asyncio.Event()
@@ -250,18 +255,23 @@ class Client:
     # -- for the procedures
 
     def new_message_id(self):
+        # For what is put into the store next.
+        if self.content_format == coap.CBOR:
+            from . import message_id
+
+            short = message_id.short(self.store.birth, self.store.next_key)
+            if short:
+                return message_id.text(short, self.ue_service_id)
         return messages.new_message_id(os.urandom(16))
 
     def post(self, body, on_response, now):
         # A message to the next hop. Raises the endpoint's Full.
-        self.coap.request(self.registration.address, coap.POST, request_options(), body, on_response, now)
+        options = request_options(content_format=self.content_format)
+        self.coap.request(self.registration.address, coap.POST, options, body, on_response, now)
 
     def most_body(self):
         # Octets of a message that fits one packet of the link.
         return self.link.most_octets - _AROUND_A_MESSAGE
-
-    def as_stored(self, request, elements):
-        return request.payload
 
     # -- registration
 
@@ -328,7 +338,13 @@ class Client:
             self.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_MESSAGE, now)
 
     def _on_report(self, request, elements, now):
-        self.outbox.take_report(elements, now)
+        if wire.INDIVIDUAL_REPORTS in elements:
+            from .aggregation import split
+
+            for report in split(elements):
+                self.outbox.take_report(report, now)
+        else:
+            self.outbox.take_report(elements, now)
         self.resource.answer(request, wire.ACCEPTED, now)
 
     def _on_response(self, request, elements, now):

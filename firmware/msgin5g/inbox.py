@@ -6,6 +6,7 @@
 
 from . import messages, wire
 from .application import Received
+from .coap import numbers as coap
 from .store import INBOX, SEGMENTS, Full
 
 # Seconds after which a sender may try again when the inbox is full.
@@ -33,9 +34,29 @@ class Inbox:
             from .reassembly import Reassembly
 
             self._reassembly = Reassembly(
-                self._ue.endpoint, self._store, self._outbox.put_report, self._on_whole, self._ue.decode
+                self._ue.endpoint, self._store, self._outbox.put_report, self._on_whole, self.decode
             )
         return self._reassembly
+
+    # -- as it is on the way down to this UE
+
+    def implied(self, request):
+        # Who this is need not be said where both ends are sure of it.
+        return (wire.DESTINATION, self._ue.ue_service_id) if request.context else None
+
+    def decode(self, body):
+        return messages.decode(body, self._ue.content_format)
+
+    def _encode(self, elements):
+        return messages.encode(elements, self._ue.content_format)
+
+    def _as_stored(self, request, elements):
+        mine = self._ue.content_format
+        if request.content_format == mine and (mine == coap.JSON or not self.implied(request)):
+            return request.payload
+        return self._encode(elements)
+
+    # -- in
 
     def on_message(self, request, elements, now):
         kind, identity = messages.recipient(elements)
@@ -46,9 +67,15 @@ class Inbox:
         code, cause = wire.ACCEPTED, None
         try:
             if wire.SEGMENTATION_SET_ID in elements or wire.SEGMENT_NUMBER in elements:
-                code, cause = self.reassembly().take(elements, self._ue.as_stored(request, elements), now)
+                code, cause = self.reassembly().take(elements, self._as_stored(request, elements), now)
+            elif wire.INDIVIDUAL_MESSAGES in elements:
+                from .aggregation import split
+
+                # Those that found room are known when all come again.
+                for one in split(elements):
+                    self._put(one, self._encode(one))
             else:
-                self._put(elements, self._ue.as_stored(request, elements))
+                self._put(elements, self._as_stored(request, elements))
         except Full:
             code, cause = wire.UNAVAILABLE, wire.STORE_FULL
         if cause is None:
@@ -86,7 +113,7 @@ class Inbox:
         # when this returns. Of a large one that happens when the application has read it, or takes another.
         self.finish(now)
         for item in self._store.pending(INBOX, -1, 1):
-            elements = self._ue.decode(item.body)
+            elements = self.decode(item.body)
             self._store.remove(item)
             self._report(elements, now)
             return Received(elements)

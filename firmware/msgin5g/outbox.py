@@ -26,12 +26,21 @@ _END_OF_TIME = 253402300800
 
 
 class Outbox:
-    def __init__(self, ue, store, wall_clock, most_sent):
-        # ue: the Client.
+    def __init__(self, ue, store, wall_clock, linger, most_sent):
+        # ue: the Client. linger: see there.
         self._ue = ue
         self._store = store
         self._wall_clock = wall_clock
-        self.delivery = Delivery(ue.endpoint, store, self._send, wall_clock)
+        # A secured UE need not say who it is.
+        self._implied = (wire.ORIGINATOR, ue.ue_service_id) if ue.endpoint.security else None
+        gather = None
+        if linger is not None:
+            from .aggregation import Gather
+
+            gather = Gather(ue.endpoint, ue.most_body(), linger, decode=self.decode)
+        self.delivery = Delivery(ue.endpoint, store, self._send, wall_clock, gather=gather)
+        if gather:
+            gather.pump = self.delivery.pump
         store.on_dropped = self._on_dropped
         store.may_drop = self._may_drop
         # What the application holds of messages whose end is open, oldest first; and the Message IDs of those whose
@@ -43,6 +52,14 @@ class Outbox:
         self._segmentation = None
         self._expiry_due = None
         ue.endpoint.on_timer.append(self._on_timer)
+
+    # -- as it is on the way up
+
+    def encode(self, elements):
+        return messages.encode(elements, self._ue.content_format, self._implied)
+
+    def decode(self, body):
+        return messages.decode(body, self._ue.content_format, self._implied)
 
     # -- in
 
@@ -74,11 +91,11 @@ class Outbox:
         if file or len(payload) > size or (len(payload) > size >> 2 and len(payload.encode()) > size):
             from . import segmentation
 
-            segmentation.prepare(elements, size, self._ue.most_body(), self._ue.encode)
+            segmentation.prepare(elements, size, self._ue.most_body(), self.encode)
         if file:
-            body = segmentation.in_file(elements, file, length, self._ue.encode)
+            body = segmentation.in_file(elements, file, length, self.encode)
         else:
-            body = self._ue.encode(elements)
+            body = self.encode(elements)
         item = self._store.put(
             UP,
             elements[wire.ORIGINATING_UE],
@@ -107,7 +124,7 @@ class Outbox:
             report[wire.MESSAGE_TYPE],
             messages.stored_id(report),
             0,
-            self._ue.encode(report),
+            self.encode(report),
         )
         if item:
             self._add(item, now)
@@ -129,9 +146,16 @@ class Outbox:
         self.delivery.forget(REPORTS)
         self.delivery.forget(UP)
 
-    def _send(self, hop, item, done, now):
-        body = item.body
-        large = body[0] == 0 or len(body) > self._ue.segment_size
+    def _send(self, hop, items, done, now):
+        if isinstance(items, list):
+            from .aggregation import join
+
+            body = self.encode(join([self.decode(item.body) for item in items]))
+            large = False
+        else:
+            body = items.body
+            large = body[0] == 0 or len(body) > self._ue.segment_size
+            items = (items,)
 
         def on_response(response, now):
             outcome = meaning(response)
@@ -139,20 +163,22 @@ class Outbox:
             if outcome in (ACCEPTED, REFUSED):
                 done(KEPT if large and outcome == ACCEPTED else DONE, now)
                 self._ue.changed.set()
-                if item.kind == wire.MSG:
-                    self._answered(item.message_id, outcome, response, now)
+                for item in items:
+                    if item.kind == wire.MSG:
+                        self._answered(item.message_id, outcome, response, now)
             else:
                 done(LATER, now)
                 if outcome == NOT_REGISTERED or response.code is None:
                     self._ue.registration.renew(now)
 
-        if item.kind == wire.MSG:
-            self.become(item.message_id, application.SENT, now)
+        for item in items:
+            if item.kind == wire.MSG:
+                self.become(item.message_id, application.SENT, now)
         try:
             if large:
-                self.segmentation().send(item, on_response, now, self._ue.segment_size)
+                self.segmentation().send(items[0], on_response, now, self._ue.segment_size)
             else:
-                self._post(item, body, on_response, now)
+                self._post(items[0], body, on_response, now)
         except EndpointFull:
             done(LATER, now)
 
@@ -169,8 +195,8 @@ class Outbox:
                 self._post,
                 self._release,
                 self._on_failed,
-                self._ue.encode,
-                self._ue.decode,
+                self.encode,
+                self.decode,
             )
         return self._segmentation
 

@@ -20,7 +20,17 @@ _LONGEST_WAIT = 3600
 
 
 class Registration:
-    def __init__(self, coap_client, address, reg, dereg, on_change, refresh=1800, wall_clock=None):
+    def __init__(
+        self,
+        coap_client,
+        address,
+        reg,
+        dereg,
+        on_change,
+        refresh=1800,
+        wall_clock=None,
+        content_format=coap.JSON,
+    ):
         # reg, dereg: the request bodies. on_change(registered, cause, now): registered, or not (cause is why, None
         # when contact was lost). refresh: seconds.
         self.registered = False
@@ -33,6 +43,7 @@ class Registration:
         self._coap = coap_client
         self._endpoint = coap_client.endpoint
         self._dereg = dereg
+        self._content_format = content_format
         # Seconds since 1970, None while they are not known.
         self._wall_clock = wall_clock or _no_clock
         self._on_change = on_change
@@ -97,7 +108,8 @@ class Registration:
             self._transfer = None
 
     def _post(self, body, on_response, now):
-        return self._coap.request(self.address, coap.POST, request_options(), body, on_response, now)
+        options = request_options(content_format=self._content_format)
+        return self._coap.request(self.address, coap.POST, options, body, on_response, now)
 
     def _attempt(self, now):
         self._due = None

@@ -37,7 +37,7 @@ async def update(ue, sent, expires_at):
     if not item:
         await _ask(ue, sent, expires_at)
         return
-    elements = ue.decode(item.body)
+    elements = ue.outbox.decode(item.body)
     messages.set_expiration(elements, expires_at)
     ue.outbox.replace(item, elements, expires_at, ue.link.now())
 
@@ -71,7 +71,7 @@ async def _ask(ue, sent, expires_at):
         answered.set()
 
     try:
-        ue.post(ue.encode(elements), on_response, ue.link.now())
+        ue.post(ue.outbox.encode(elements), on_response, ue.link.now())
     except Full:
         raise NotChanged(wire.SERVER_NOT_REACHABLE)
     ue.link.flush()

@@ -125,7 +125,7 @@ def test_keys_grow_and_are_never_given_again_nor_does_the_birth_change():
         if number % 7 == 0:
             setup.reopen()
             assert setup.store.birth == birth
-    assert len(birth) == 8 and Setup().store.birth != birth
+    assert len(birth) == 3 and Setup().store.birth != birth
 
 
 def test_moving_keeps_what_lives_and_the_log_stays_short():

@@ -10,6 +10,8 @@
 #     pending(hop, after, most, priority=None) -> [Item]     oldest first, with a key above `after`
 #     expired(seconds, most) -> [Item]    those whose expiration time has come
 #     commit()                            what was put and removed is durable, all of it or nothing, when this returns
+#     birth, next_key                     on boards: a few octets that were random when the store was made, and the key
+#                                         of the next item; keys only grow
 #     on_dropped                          None, or called with an item that was dropped to make room
 #
 # put() raises Full when there is no room, and so does commit() of a store whose medium fails. The inbox has room of its

@@ -66,7 +66,7 @@ class FlashStore:
         self._index = Index(most_items + most_inbox)
         # Hops by the number that stands in the index.
         self._hops = [INBOX]
-        self._next_key = 0
+        self.next_key = 0
         # Since the last commit: items put; keys removed; identities put and removed at once; keys that may be on flash
         # and must not.
         self._new = []
@@ -76,9 +76,9 @@ class FlashStore:
         self._log = Log(folder, self._tell, self.counters)
         self._log.open(self._apply)
         if self.counters["damaged"]:
-            self._next_key += _LEAP
+            self.next_key += _LEAP
         # Random octets of this log: with them, a key is unique for ever.
-        self.birth = self._log.birth
+        self.birth = self._log.birth[:3]
         for position in range(len(self._index)):
             self._use(self._index.at(position), 1)
 
@@ -92,7 +92,7 @@ class FlashStore:
                 self._index.remove(key)
         elif kind == records.KNOWN:
             next_key, inbox, only, identities = records.known_in(start)
-            self._next_key = max(self._next_key, next_key)
+            self.next_key = max(self.next_key, next_key)
             known = self._known[inbox]
             if only:
                 known.clear()
@@ -100,7 +100,7 @@ class FlashStore:
                 known.add(identity)
         elif kind in (records.PUT, records.COPY):
             key, expires, identity, priority, hop = records.index_fields(start)
-            self._next_key = max(self._next_key, key + 1)
+            self.next_key = max(self.next_key, key + 1)
             self._index.put((key, number, offset, length, expires, identity, self._hop(hop), priority))
             if kind == records.PUT:
                 self._known[hop == INBOX].add(identity)
@@ -122,7 +122,7 @@ class FlashStore:
         identity = records.identity(hop, originator, kind, message_id, segment)
         if self._knows(identity):
             return None
-        key = self._next_key
+        key = self.next_key
         item = records.FlashItem(
             key, hop, originator, kind, message_id, body, expires, report, priority, segment
         )
@@ -133,7 +133,7 @@ class FlashStore:
             raise Full
         item.size = length_of(parts)
         self._make_room(item)
-        self._next_key = key + 1
+        self.next_key = key + 1
         self._new.append(item)
         self._use_new(item, 1)
         return item
@@ -332,7 +332,7 @@ class FlashStore:
         entries = [(records.PUT, records.of_item(item)) for item in self._new]
         entries.extend(records.removed(list(self._gone) + self._void))
         for item in self._passed:
-            entries.extend(records.known(self._next_key, item.hop == INBOX, item.identity))
+            entries.extend(records.known(self.next_key, item.hop == INBOX, item.identity))
         if not entries:
             return
         size = sum(OVERHEAD + length_of(parts) for _, parts in entries)
@@ -362,7 +362,7 @@ class FlashStore:
         # The entries that a segment begins with, so that older ones can be dropped.
         entries = []
         for inbox, known in enumerate(self._known):
-            entries.extend(records.known(self._next_key, inbox, known.oldest_first(), True))
+            entries.extend(records.known(self.next_key, inbox, known.oldest_first(), True))
         return entries
 
     def _move_oldest(self):

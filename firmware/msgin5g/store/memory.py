@@ -1,5 +1,7 @@
 # A store in RAM: what a client uses until it has one on flash, and what tests use. Bounded; power loss empties it.
 
+import os
+
 from ..delivery import MIDDLE, Item
 from . import INCOMING, Full
 
@@ -15,7 +17,9 @@ class MemoryStore:
         # Identities of messages seen, oldest first: what makes a duplicate a duplicate.
         self._known = []
         self._known_inbox = []
-        self._next_key = 0
+        # What Message IDs are made of (message_id.py).
+        self.birth = os.urandom(4)
+        self.next_key = 0
 
     def __len__(self):
         return len(self._items)
@@ -44,9 +48,9 @@ class MemoryStore:
             known.pop(0)
         known.append(identity)
         item = Item(
-            self._next_key, hop, originator, kind, message_id, body, expires, report, priority, segment
+            self.next_key, hop, originator, kind, message_id, body, expires, report, priority, segment
         )
-        self._next_key += 1
+        self.next_key += 1
         self._items.append(item)
         return item
 
