@@ -14,7 +14,15 @@ from .coap.server import Server as CoapServer
 from .registration import Registration
 from .registry import LONGEST_REQUEST, Registered, Registry
 from .relay import UP, Relay
-from .resource import ACCEPTED, NOT_NOW, MessageResource, failure_cause, meaning
+from .resource import (
+    ACCEPTED,
+    NOT_NOW,
+    MessageResource,
+    failure_cause,
+    from_peer,
+    in_json,
+    meaning,
+)
 
 
 class Gateway:
@@ -58,6 +66,7 @@ class Gateway:
                 wire.MSG: self._on_client_message,
                 wire.IMDN: self._on_client_message,
             },
+            implied=from_peer,
         )
         self._server = MessageResource(
             CoapServer(up, most_body, most_transfers),
@@ -109,6 +118,10 @@ class Gateway:
     # -- registration of clients
 
     def _on_reg(self, request, elements, now):
+        if wire.UE_SERVICE_ID not in elements:
+            # Of several UEs at once: a gateway's right.
+            self._clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            return
         ue_service_id = elements[wire.UE_SERVICE_ID]
         address = request.peer.address
 
@@ -131,7 +144,7 @@ class Gateway:
 
     def _register_again(self, request, elements, now):
         # Known already, so it need not wait for the server, which may be out of reach: it is told in its turn.
-        if self._relay.queue_up(elements, elements[wire.UE_SERVICE_ID], request.payload, now):
+        if self._relay.queue_up(elements, elements[wire.UE_SERVICE_ID], in_json(request, elements), now):
             self._registered(request, elements, now)
         else:
             self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.STORE_FULL, now)
@@ -161,7 +174,7 @@ class Gateway:
                 self._refuse_registration(latest, elements, response.code, failure_cause(response), now)
 
         if not under_way:
-            self._relay.post_up(request.payload, on_response, now)
+            self._relay.post_up(in_json(request, elements), on_response, now)
 
     def _registered(self, request, elements, now):
         ue_service_id = elements[wire.UE_SERVICE_ID]
@@ -169,7 +182,10 @@ class Gateway:
         if before and before.address != request.peer.address:
             # What is under way to where it was need not be waited for.
             self._relay.downlink.forget(ue_service_id)
-        self.registry.save(Registered(ue_service_id, request.peer.address, None, request.payload))
+        body = in_json(request, elements)
+        self.registry.save(
+            Registered(ue_service_id, request.peer.address, None, body, request.content_format)
+        )
         self._clients.answer(
             request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue_service_id)
         )
@@ -187,7 +203,7 @@ class Gateway:
         if not self._owns(request, elements, ue_service_id, now):
             return
         # In the lane of its messages: the server learns of it when it has them.
-        if not self._relay.queue_up(elements, ue_service_id, request.payload, now):
+        if not self._relay.queue_up(elements, ue_service_id, in_json(request, elements), now):
             self._full(request, elements, now)
             return
         self.registry.remove(ue_service_id)
@@ -220,7 +236,7 @@ class Gateway:
             return
         if not self._owns(request, elements, ue_service_id, now):
             return
-        if self._relay.queue_up(elements, ue_service_id, request.payload, now):
+        if self._relay.queue_up(elements, ue_service_id, in_json(request, elements), now):
             self.counters["messages_up"] += 1
             self._clients.answer(request, wire.ACCEPTED, now)
         else:
@@ -255,7 +271,7 @@ class Gateway:
             self.counters["unknown_recipient"] += 1
             self._server.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
-        if self._relay.queue_down(ue_service_id, elements, request.payload, now):
+        if self._relay.queue_down(ue_service_id, elements, in_json(request, elements), now):
             self.counters["messages_down"] += 1
             self._server.answer(request, wire.ACCEPTED, now)
         else:

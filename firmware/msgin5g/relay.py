@@ -14,7 +14,9 @@ from .resource import (
     NOT_REGISTERED,
     failure_cause,
     meaning,
+    outgoing,
     request_options,
+    told,
 )
 from .store import Full as StoreFull
 
@@ -57,9 +59,8 @@ class Relay:
         # False when the store has no room.
         kind = elements[wire.MESSAGE_TYPE]
         originator = "" if kind == wire.MSGRESP else messages.originator(elements)[1]
-        return self._put(
-            ue_service_id, originator, kind, elements[wire.MESSAGE_ID], elements, body, self.downlink, now
-        )
+        message_id = messages.stored_id(elements)
+        return self._put(ue_service_id, originator, kind, message_id, elements, body, self.downlink, now)
 
     def queue_up(self, elements, originator, body, now):
         # False when the store has no room.
@@ -117,7 +118,8 @@ class Relay:
             if outcome == ACCEPTED:
                 done(DONE, now)
                 if response.payload and item.kind == wire.MSG:
-                    self._tell_client(item, response.payload, now)
+                    said = told(response)
+                    self._tell_client(item, said.get(wire.DELIVERY_STATUS), said.get(wire.FAILURE_CAUSE), now)
                 elif item.kind == wire.DEREG and self._registry.get(item.originator):
                     # It has registered again before the server heard that it had gone.
                     self._register_again_at_server(item.originator, _ignore, now)
@@ -167,20 +169,17 @@ class Relay:
             self._registry.remove(item.originator)
             self.downlink.forget(item.originator)
         elif item.kind == wire.MSG:
-            told_client = messages.response(
-                (wire.UE, item.originator), item.message_id, wire.DELIVERY_FAILED, cause
-            )
-            self._tell_client(item, messages.encode(told_client), now)
+            self._tell_client(item, wire.DELIVERY_FAILED, cause, now)
 
-    def _tell_client(self, item, body, now):
+    def _tell_client(self, item, status, cause, now):
         # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
-        elements = {wire.MESSAGE_TYPE: wire.MSGRESP, wire.MESSAGE_ID: item.message_id}
+        elements = messages.response((wire.UE, item.originator), item.message_id, status, cause)
         hop = item.originator
         if hop == self._gateway.ue_service_id:
             hop = self._gateway.own_hop(elements)
             if hop is None:
                 return
-        self._put(hop, "", wire.MSGRESP, item.message_id, elements, body, self.downlink, now)
+        self.queue_down(hop, elements, messages.encode(elements), now)
 
     # -- to clients
 
@@ -211,8 +210,9 @@ class Relay:
                 done(DONE, now)
                 self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
 
+        options, body = outgoing(entry, item.body, self._down_coap.endpoint)
         try:
-            self._down_coap.request(entry.address, coap.POST, request_options(), item.body, on_response, now)
+            self._down_coap.request(entry.address, coap.POST, options, body, on_response, now)
         except EndpointFull:
             done(LATER, now)
 
@@ -259,10 +259,7 @@ class Relay:
             if item.hop != UP:
                 self._report_failure(item, wire.EXPIRED, now)
             elif item.kind == wire.MSG:
-                failed = messages.response(
-                    (wire.UE, item.originator), item.message_id, wire.DELIVERY_FAILED, wire.EXPIRED
-                )
-                self._tell_client(item, messages.encode(failed), now)
+                self._tell_client(item, wire.DELIVERY_FAILED, wire.EXPIRED, now)
 
 
 def _ignore(response, now):

@@ -94,6 +94,18 @@ def request_options(path=wire.PATH, content_format=coap.JSON):
     return options
 
 
+def outgoing(entry, body, endpoint):
+    # The options and the body of a request to a registered UE: a message from a store, in the format of the UE.
+    if entry.content_format == coap.CBOR:
+        implied = (wire.DESTINATION, entry.ue_service_id) if endpoint.security else None
+        try:
+            return [], messages.encode(messages.decode(body), coap.CBOR, implied)
+        except messages.BadMessage:
+            # Stored by a version that took what this one does not.
+            pass
+    return request_options(), body
+
+
 def told(response):
     # The elements in a response's body; {} when there are none that can be read. Who it is for is not asked: nothing
     # is checked beyond what can be used.

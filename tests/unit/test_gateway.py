@@ -350,6 +350,28 @@ async def test_a_full_store_asks_the_client_to_wait():
     assert [messages.payload(m) for m in setup.received()] == ["0", "1", "2", "3", "4"]
 
 
+# -- message responses
+
+
+async def test_a_failure_after_stored_for_later_reaches_the_client():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    stored = messages.response((wire.UE, UE), "m", wire.DELIVERY_STORED)
+    setup.server.answers.append((wire.ACCEPTED, stored))
+    sent = await client.send("x", ue="sleeper@example.org")
+    assert await setup.run(sent.accepted())
+    setup.world.advance(1000)
+    failed = messages.response((wire.UE, UE), sent.message_id, wire.DELIVERY_FAILED, wire.EXPIRED)
+    for _ in range(2):
+        assert setup.server.post("gateway-up", failed) is not None
+        setup.world.advance(1000)
+    assert not await setup.run(sent.delivered())
+    assert (sent.state, sent.cause) == (Sent.EXPIRED, wire.EXPIRED)
+    # Told twice, relayed once.
+    assert setup.gateway.counters["duplicates"] == 1
+
+
 # -- a server that has forgotten
 
 
