@@ -44,7 +44,7 @@ async def test_no_network_is_no_end_and_no_busy_loop():
     a = node()
     address = a.link.resolve("127.0.0.1", port)
     a.link.connect(address)
-    made = a.link._open
+    made = a.link.open
     without_network = [True]
 
     def open_one(family):
@@ -52,7 +52,7 @@ async def test_no_network_is_no_end_and_no_busy_loop():
         if without_network:
             a.link._socket = Broken(a.link._socket)
 
-    a.link._open = open_one
+    a.link.open = open_one
     open_one(socket.AF_INET)
     assert (await a.ask(address)).code is None
     assert (await a.ask(address)).code is None

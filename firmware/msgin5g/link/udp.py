@@ -16,9 +16,6 @@ _MOST_AT_ONCE = 16
 _LEAST_OCTETS = 200
 # Addresses whose names are remembered.
 _MOST_NAMES = 8
-# "All CoAP Nodes" (RFC 7252, 12.8).
-_ALL_COAP_NODES = "224.0.1.187"
-_ALL_COAP_NODES_V6 = "ff02::fd"
 
 
 class UdpLink(Link):
@@ -41,9 +38,9 @@ class UdpLink(Link):
         # Messages that have timed out, and when something was received last.
         self._timeouts = 0
         self._heard = self.now()
-        self._open(socket.AF_INET)
+        self.open(socket.AF_INET)
 
-    def _open(self, family):
+    def open(self, family):
         self._family = family
         self._socket = self._source = self._receive_from = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -55,7 +52,7 @@ class UdpLink(Link):
         # An address as receive() will report it: opaque bytes on the Unix port, a tuple on boards.
         found = socket.getaddrinfo(host, port)[0]
         if found[0] != self._family:
-            self.renew(found[0])
+            self._renew(found[0])
         address = _hashable(found[-1])
         if len(self._names) >= _MOST_NAMES:
             self._names.popitem()
@@ -64,20 +61,15 @@ class UdpLink(Link):
 
     def broadcast(self, port, group=None):
         # group: another multicast group, or the network's broadcast address.
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        except (AttributeError, OSError):
-            # Not on this port; a multicast group needs no leave.
-            pass
-        v4 = self._family == socket.AF_INET
-        group = group or (_ALL_COAP_NODES if v4 else _ALL_COAP_NODES_V6)
-        return _hashable(socket.getaddrinfo(group, port)[0][-1])
+        from . import udp_again
+
+        return udp_again.broadcast(self, port, group)
 
     def connect(self, address):
         # The socket drops what comes from others.
         if address is None and self._peer is not None:
             self._peer = None
-            self.renew(self._family)
+            self._renew(self._family)
         elif address is not None:
             self._socket.connect(address)
             self._peer = self._target = address
@@ -89,22 +81,10 @@ class UdpLink(Link):
             self._mending = None
         self._socket.close()
 
-    def renew(self, family, target=None):
-        # A new socket; it goes on with the same peer, who is at target now.
-        waiting = self._tasks[0] if self._tasks else None
-        if waiting and waiting is asyncio.current_task():
-            # It is in the middle of a datagram, and will look at the new socket next.
-            waiting = None
-        if waiting:
-            waiting.cancel()
-        self._socket.close()
-        self._open(family)
-        self.renewed += 1
-        if self._peer is not None:
-            self._target = target or self._target
-            self._socket.connect(self._target)  # type: ignore[arg-type]
-        if waiting:
-            self._tasks[0] = asyncio.create_task(self._receive())  # type: ignore[arg-type]
+    def _renew(self, family):
+        from . import udp_again
+
+        udp_again.renew(self, family)
 
     def _send(self, datagram, address):
         if address == self._peer:
