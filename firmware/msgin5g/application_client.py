@@ -10,6 +10,12 @@
 from . import l3, ticks
 from . import l3_table as table
 
+_ANSWERS = (
+    table.REGISTRATION_ACCEPT,
+    table.REGISTRATION_REJECT,
+    table.DEREGISTRATION_ACCEPT,
+    table.ACKNOWLEDGEMENT,
+)
 _LONGEST_PAUSE = 32000
 _MOST_WAITING = 4
 _MOST_KNOWN = 8
@@ -89,7 +95,8 @@ class ApplicationClient:
             return
         kind = values[table.MESSAGE_TYPE]
         if kind not in (table.MESSAGE_RECEIVED, table.DELIVERY_REPORT_RECEIVED):
-            self._told(kind, values, now)
+            if kind in _ANSWERS:
+                self._told(kind, values, now)
             return
         identity = (kind, values[table.TARGET_ADDRESS], values[table.MESSAGE_ID])
         for known in self._known:

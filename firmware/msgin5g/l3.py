@@ -39,7 +39,7 @@ def encode(message_type, values):
 
 
 def decode(data):
-    # data: bytes, one message and nothing behind it. Makes nothing but what it returns. Raises BadL3 only.
+    # data: bytes, one message and nothing behind it. Raises BadL3 only.
     try:
         layout = table.MESSAGES[data[0]]
         values = {table.MESSAGE_TYPE: data[0]}
