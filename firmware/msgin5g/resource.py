@@ -1,7 +1,7 @@
 # The one CoAP resource that all MSGin5G messages are POSTed to: decoded, checked, handed on by Message Type.
 #
-# A handler is called as handler(request, elements, now) and answers with answer(), at once or later. An answer is in the
-# format of its request, JSON or CBOR.
+# A handler is called as handler(request, elements, now) and answers with answer(), at once or later. An answer is in
+# the format of its request, JSON or CBOR.
 
 from . import messages, wire
 from .coap import numbers as coap

@@ -367,7 +367,7 @@ async def test_a_failure_after_stored_for_later_reaches_the_client():
         assert setup.server.post("gateway-up", failed) is not None
         setup.world.advance(1000)
     assert not await setup.run(sent.delivered())
-    assert (sent.state, sent.cause) == (Sent.EXPIRED, wire.EXPIRED)
+    assert (sent.state, sent.cause) == (EXPIRED, wire.EXPIRED)
     # Told twice, relayed once.
     assert setup.gateway.counters["duplicates"] == 1
 
