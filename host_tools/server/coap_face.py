@@ -22,12 +22,17 @@ from msgin5g.resource import (
     request_options,
 )
 
+from host_tools.server.presence import Lifetimes, Windows
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from msgin5g.delivery import Item
 
     from host_tools.server.service import Elements, Service
+
+# Registrations that end at a time.
+_MOST_ENDED = 1000
 
 _log = structlog.get_logger("msgin5g.server")
 
@@ -42,6 +47,7 @@ class CoapFace:
         gateways: UE Service IDs of the gateways that may register UEs other than themselves (33.501 Y.6).
         most_ues: bound of registered UEs.
         most_body: bound of a message's size in octets.
+        lifetime: seconds without a sign of life after which a registration ends.
     """
 
     def __init__(
@@ -52,9 +58,15 @@ class CoapFace:
         gateways: Collection[str],
         most_ues: int = 100_000,
         most_body: int = 65536,
+        lifetime: int = 86400,
     ) -> None:
         self.counters: Counter[str] = Counter(
-            registrations=0, registrations_refused=0, not_registered=0, refused=0
+            registrations=0,
+            registrations_refused=0,
+            registrations_expired=0,
+            windows_opened=0,
+            not_registered=0,
+            refused=0,
         )
         self._endpoint = endpoint
         self._service = service
@@ -76,8 +88,11 @@ class CoapFace:
         # Which gateway is at an address, and which UEs are behind a gateway.
         self._gateway_at: dict[object, str] = {}
         self._behind: dict[str, set[str]] = {}
+        self._windows = Windows(wall_clock)
+        self._lifetimes = Lifetimes(wall_clock, lifetime)
         for entry in self.registry:
             self._index(entry)
+            self._lifetimes.heard(entry.ue_service_id)
 
     def start(self, now: int) -> None:
         """Resume the delivery of what was stored before."""
@@ -85,23 +100,42 @@ class CoapFace:
             if self.reachable(hop):
                 self._delivery.resume(hop, now)
 
+    def pass_time(self, now: int) -> None:
+        """Send to those whose window has opened, and end registrations that are too old. To be called every second."""
+        for ue in self._windows.opened():
+            if self.reachable(ue):
+                self.counters["windows_opened"] += 1
+                self._delivery.resume(ue, now)
+        for ue in self._lifetimes.ended(_MOST_ENDED):
+            entry = self.registry.get(ue)
+            if entry and entry.via and self.registry.get(entry.via):
+                # Its gateway looks after it, and de-registers it when it is gone.
+                self._lifetimes.heard(ue)
+            elif entry:
+                self.counters["registrations_expired"] += 1
+                _log.info("registration expired", ue=ue)
+                self._away(ue)
+
     # -- the way out to UEs (service.Outbound)
 
     def reachable(self, service_id: str) -> bool:
-        """Is the UE registered?"""
-        return self.registry.get(service_id) is not None
+        """Is the UE registered, and can it be spoken to at this time?"""
+        entry = self.registry.get(service_id)
+        return entry is not None and self._is_open(entry)
 
     def known(self, service_id: str) -> bool:
         """A UE is known as long as it is registered: nothing is provisioned beforehand."""
-        return self.reachable(service_id)
+        return self.registry.get(service_id) is not None
 
     def opens(self, service_id: str) -> float | None:
-        """Nobody knows."""
-        return None
+        """When the next window of the UE opens, if it has said so."""
+        entry = self.registry.get(service_id)
+        return self._windows.opens(entry) if entry else None
 
     def wants_storing(self, service_id: str) -> bool:
         """Does the UE want messages that come while it is not reachable?"""
-        return True
+        entry = self.registry.get(service_id)
+        return entry is None or self._windows.wants_storing(entry)
 
     def add(self, item: Item, now: int) -> None:
         """Send what has just been stored."""
@@ -115,9 +149,16 @@ class CoapFace:
         """Do not send what changes in the store."""
         self._delivery.discard(item)
 
+    def _is_open(self, entry: Registered) -> bool:
+        if self._windows.is_open(entry):
+            return True
+        # What is stored meanwhile is found in the store when the window opens.
+        self._delivery.forget(entry.ue_service_id)
+        return False
+
     def _send(self, hop: str, item: Item, done: Callable[[int, int], None], now: int) -> None:
         entry = self.registry.get(hop)
-        if entry is None:
+        if entry is None or not self._is_open(entry):
             self._delivery.forget(hop)
             done(LATER, now)
             return
@@ -125,6 +166,7 @@ class CoapFace:
         def on_response(response: Response, now: int) -> None:
             outcome = meaning(response)
             if outcome == ACCEPTED:
+                self._lifetimes.heard(hop)
                 done(DONE, now)
             elif self.registry.get(hop) is not entry:
                 # It has registered anew meanwhile: what is said where it was before means nothing.
@@ -186,13 +228,15 @@ class CoapFace:
         entry = Registered(ue, request.peer.address, via, request.payload)
         self.registry.save(entry)
         self._index(entry)
+        self._lifetimes.heard(ue)
         self.counters["registrations"] += 1
         _log.info("registered", ue=ue, via=via, address=request.peer.address)
         self.resource.answer(request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue))
         if before is not None and before.address != entry.address:
             # What is under way to where it was need not be waited for.
             self._delivery.forget(ue)
-        self._delivery.resume(ue, now)
+        if self.reachable(ue):
+            self._delivery.resume(ue, now)
         if ue in self._gateways:
             self._gateway_moved(entry, now)
 
@@ -238,6 +282,8 @@ class CoapFace:
     def _remove(self, ue: str) -> None:
         self._remove_index(ue)
         self.registry.remove(ue)
+        self._windows.forget(ue)
+        self._lifetimes.forget(ue)
 
     # -- messages (8.3.2, 8.3.4)
 
@@ -245,6 +291,7 @@ class CoapFace:
         """Why a request can't be made for a UE from where it comes; None where it is registered there."""
         entry = self.registry.get(ue)
         if entry is not None and entry.address == request.peer.address:
+            self._lifetimes.heard(ue)
             if self._delivery.waiting(ue):
                 self._delivery.resume(ue, now)
             return None
@@ -264,8 +311,9 @@ class CoapFace:
             self.counters["refused"] += 1
             self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return
-        vouched = request.peer.address in self._gateway_at and self.registry.get(originator)
-        if not vouched and not self._owns(request, originator, elements, now):
+        if request.peer.address in self._gateway_at and self.registry.get(originator):
+            self._lifetimes.heard(originator)
+        elif not self._owns(request, originator, elements, now):
             return
         outcome = self._service.submit(elements, request.payload, now)
         if outcome.status is None:

@@ -58,7 +58,14 @@ class ServerProcess:
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
         endpoint.on_error = self._on_error
         self.link = UdpLink(endpoint, settings.host, settings.port, self._settle)
-        self.coap = CoapFace(endpoint, self.service, time.time, settings.gateways, settings.most_ues)
+        self.coap = CoapFace(
+            endpoint,
+            self.service,
+            time.time,
+            settings.gateways,
+            settings.most_ues,
+            lifetime=settings.registration_lifetime,
+        )
         try:
             self.application_servers = ApplicationServers(self.store, settings.application_servers)
             credentials = Credentials(settings.credentials)
@@ -160,4 +167,5 @@ class ServerProcess:
             await asyncio.sleep(_EXPIRY_INTERVAL)
             self.service.expire(now())
             self.topics.expire()
+            self.coap.pass_time(now())
             self.link.flush()
