@@ -1,5 +1,5 @@
-# What bench/heap.py runs: octets of heap after each import, one JSON object. Arguments: what to import, in order;
-# "Client" makes a Client object.
+# What bench/heap.py runs: octets of heap after each import, one JSON object. Arguments: a device's file (or "-"), and
+# what to import, in order. With a device's file, also of the Client that the file makes, and the modules loaded then.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 
 import gc
@@ -12,24 +12,24 @@ def used():
     return gc.mem_alloc()
 
 
-def take(what):
-    if what == "Client":
-        from msgin5g.client import Client  # noqa: PLC0415 (as an application does, at last)
-
-        return Client("ue@bench.example", "127.0.0.1", 5683, False)
-    return __import__(what)
-
-
 def main():
+    device = sys.argv[1]
     # Room for all of it beforehand, so that what is kept here does not count.
-    names = sys.argv[1:]
+    names = sys.argv[2:]
     kept = [None] * len(names)
-    figures = [0] * (len(names) + 1)
+    figures = [0] * (len(names) + 2)
     figures[0] = used()
     for place, name in enumerate(names):
-        kept[place] = take(name)
+        kept[place] = __import__(name)
         figures[place + 1] = used()
-    print(json.dumps(figures))
+    made = None
+    if device != "-":
+        from msgin5g import provisioning  # noqa: PLC0415 (as an application does, at last)
+
+        made = provisioning.client(device)
+    figures[-1] = used()
+    loaded = [name for name in sys.modules if name.startswith("msgin5g")]
+    print(json.dumps({"used": figures, "loaded": loaded, "made": made is not None}))
 
 
 main()

@@ -46,7 +46,7 @@ def main():
     Endpoint(Parameters(), None, security=opening)
     outgoing = Outgoing()
     outgoing.context = client
-    outgoing.options = encode_options(uri_options("msgin5g") + [(coap.CONTENT_FORMAT, coap.JSON)])
+    outgoing.options = encode_options([*uri_options("msgin5g"), (coap.CONTENT_FORMAT, coap.JSON)])
     message = Message()
 
     def seal():
@@ -56,15 +56,15 @@ def main():
     datagram = seal()
     size = len(datagram)
 
-    def open():
+    def unseal():
         # The window is set back: it is one datagram again and again.
         server._highest = -1
         message.decode(datagram, size)
         opening.open_request(message, "peer")
 
     plain = len(encode(coap.CON, coap.POST, 0x1234, TOKEN, outgoing.options, BODY))
-    told = {"seal": measure(seal, times), "open": measure(open, times), "octets": (plain, size)}
-    open()
+    told = {"seal": measure(seal, times), "open": measure(unseal, times), "octets": (plain, size)}
+    unseal()
     assert bytes(message.payload()) == BODY
     print(json.dumps(told))
 

@@ -87,8 +87,9 @@ class Context:
         # Of a message that was opened.
         ahead = number - self._highest
         if ahead > 0:
-            kept = self._seen & ((1 << (self._window - ahead)) - 1) if ahead < self._window else 0
-            self._seen = kept << ahead | 1
+            # No shift by more than the window: a board has no such number.
+            inside = ahead < self._window
+            self._seen = (self._seen & (1 << self._window - ahead) - 1) << ahead | 1 if inside else 1
             self._highest = number
         else:
             self._seen |= 1 << -ahead
