@@ -77,7 +77,7 @@ class Client:
         # What the procedures need of each other.
         self.segment_size = segment_size
         self.content_format = content_format
-        self.endpoint = Endpoint(parameters or Parameters(), _randbits, security=security)
+        self.endpoint = Endpoint(parameters or _parameters(security), _randbits, security=security)
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint)
         self.store = store if store is not None else MemoryStore()
@@ -335,7 +335,7 @@ class Client:
         if self.outbox.on_segments(elements, now):
             self.resource.answer(request, wire.ACCEPTED, now)
         else:
-            self.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_MESSAGE, now)
+            self.resource.refuse(request, wire.INVALID, elements, wire.UNKNOWN_MESSAGE, now)
 
     def _on_report(self, request, elements, now):
         if wire.INDIVIDUAL_REPORTS in elements:
@@ -364,6 +364,11 @@ def _recipient(ue, application_server, group, topic, area):
     if len(given) != 1:
         raise ValueError("name one recipient: ue, application_server, group, topic or area")
     return given[0]
+
+
+def _parameters(security):
+    # What is protected cannot be answered by others, and few requests are under way: a short token will do.
+    return Parameters(token_length=1 if security else 4)
 
 
 def _rank(priority):
