@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import pathlib
 import tty
 
 from tests.system.processes import seed, until
@@ -50,12 +51,18 @@ class Line:
         os.close(self._gateway_slave)
         self._gateway = None
 
-    def close(self):
+    def cut(self):
+        """The board's UART is gone for good: its device reports that the other end has hung up."""
         self._loop.remove_reader(self._board)
-        if self._gateway is not None:
-            self.unplug()
         os.close(self._board)
         os.close(self._board_slave)
+        self._board = -1
+
+    def close(self):
+        if self._board >= 0:
+            self.cut()
+        if self._gateway is not None:
+            self.unplug()
 
     def _carry(self, source, upwards):
         octets = os.read(source, 256)
@@ -184,3 +191,26 @@ async def test_a_gateway_that_is_killed_finds_its_board_on_the_line_again(place,
     await gateway.start()
     await work
     line.close()
+
+
+async def test_a_board_whose_line_has_hung_up_does_not_spin(place, tmp_path):
+    line = Line(tmp_path, "line", seed(8))
+    await setting(place, [line])
+    board = await place.board("wired@example.org", line, heap=HEAP)
+    line.cut()
+    await board.send("into the void", **{"as": AS})
+    # Pauses grow to a second, so that after some time there is little to see.
+    await asyncio.sleep(1.5)
+    before = processor_seconds(board)
+    await asyncio.sleep(2.0)
+    assert processor_seconds(board) - before < 0.4
+    # And it is there for its application.
+    board.tell("memory")
+    await board.wait(lambda event: event["event"] == "memory")
+    line.close()
+
+
+def processor_seconds(board):
+    """What a board's process has used so far (proc(5): utime and stime)."""
+    fields = pathlib.Path(f"/proc/{board._process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
