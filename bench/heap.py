@@ -1,15 +1,16 @@
-"""Heap of the client on a 32-bit board: after each import, and of a Client object."""
+"""Heap of the client on a 32-bit board: of two sets of modules, compiled and frozen, and of a Client object."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import interpreters
-from host_tools.setup import micropython
+from host_tools.setup import frozen, micropython
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,50 +18,98 @@ if TYPE_CHECKING:
 TITLE = "Heap of the client"
 NOTES = """\
 Octets in use after a collection on a MicroPython whose objects have the size that they have on a 32-bit board. The
-modules are imported in an order in which each brings only itself; tables of the interpreter that grow in steps (of 4 KB
-and more) fall to whichever module fills them. The object is a Client with its default bounds, not yet registered. "as
-.py" is the same compiled on the interpreter itself. Quoted, not measured here, from runs of other
-clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy 12.3 KB (RP2040) and 13.2 KB
-(i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission, de-duplication and block-wise."""
+minimal set is what a Client made from a device's file (provisioning.py) has loaded before it registers: CoAP, OSCORE,
+registration, sending and receiving, a store in memory, UDP. The full set has besides them the store on flash, messages
+in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy" has
+constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell no
+line then. "frozen" is a MicroPython with the modules in it (`make frozen`), so that code and names are no part of the
+heap; "as .py" is compiled on the interpreter itself. Modules are listed in an order in which each brings only itself;
+tables of the interpreter that grow in steps (of 4 KB and more) fall to whichever module fills them. Quoted, not
+measured here, from runs of other clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy
+12.3 KB (RP2040) and 13.2 KB (i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission,
+de-duplication, block-wise and security."""
 
 _SCRIPT = Path(__file__).parent / "on_board" / "heap.py"
 _OTHERS = ["socket", "json", "os", "time", "asyncio"]
-# What a Client object imports when it is made.
-_LINK = "msgin5g.link.udp"
+_FULL = [
+    f"msgin5g.{name}"
+    for name in (
+        "store.flash",
+        "messages_cbor",
+        "segmentation",
+        "reassembly",
+        "aggregation",
+        "topics",
+    )
+]
 _HEAP = "512K"
+_DEVICE = {
+    "ue_service_id": "ue@bench.example",
+    "gateway": "127.0.0.1:5683",
+    "gateway_ue_service_id": "gateway@bench.example",
+    "oscore": {"master_secret": "00" * 16, "master_salt": "11" * 8, "sender_id": "01", "recipient_id": "02"},
+}
 
 
 def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
     board = micropython.constrained()
     if board is None:
         return []
-    command = [str(board), "-X", f"heapsize={_HEAP}"]
-    tell("compiled")
-    compiled = _figures(command, interpreters.compiled())
-    tell("source")
-    source = _figures(command, interpreters.FIRMWARE)
-    return [{"what": name, ".mpy": compiled[name], "as .py": source[name]} for name in compiled]
+    ways = {
+        ".mpy": (board, interpreters.compiled()),
+        ".mpy, no lines": (board, interpreters.compiled_without_lines()),
+        "as .py": (board, interpreters.FIRMWARE),
+    }
+    if frozen.LAUNCHER.exists():
+        tell("building frozen")
+        # Nothing is to be found in the folder, so that all comes out of the program.
+        ways["frozen"] = (frozen.build(), Path("/nowhere"))
+    rows: dict[str, dict] = {}
+    for name, (program, library) in ways.items():
+        tell(name)
+        for what, octets in _figures(program, library).items():
+            rows.setdefault(what, {"what": what})[name] = octets
+    return [*rows.values()]
 
 
-def _figures(command: list[str], library: Path) -> dict[str, int]:
-    names = [*_OTHERS, *_modules(), "Client"]
-    used = json.loads(interpreters.run(command, library, str(_SCRIPT), *names))
-    each = {name: after - before for name, before, after in zip(names, used, used[1:], strict=False)}
-    client_at = len(names) - 1
-    others_at = len(_OTHERS)
+def _figures(program: Path, library: Path) -> dict[str, int]:
+    with tempfile.TemporaryDirectory() as folder:
+        device = Path(folder, "device.json")
+        device.write_text(json.dumps(_DEVICE))
+
+        def run(*arguments: str) -> dict:
+            command = [str(program), "-X", f"heapsize={_HEAP}"]
+            return json.loads(interpreters.run(command, library, str(_SCRIPT), *arguments))
+
+        minimal = _in_order(run(str(device), *_OTHERS)["loaded"])
+        used = run(str(device), *_OTHERS, *minimal)["used"]
+        everything = _in_order(run("-", *_OTHERS, *minimal, *_FULL)["loaded"])
+        rest = [name for name in everything if name not in minimal]
+        full = run("-", *_OTHERS, *minimal, *rest)["used"]
+    names = [*_OTHERS, *minimal, *rest]
+    each = {name: after - before for name, before, after in zip(names, full, full[1:], strict=False)}
+    start, small = len(_OTHERS), len(_OTHERS) + len(minimal)
     return {
-        "asyncio, socket, json, os, time": used[others_at] - used[0],
-        "msgin5g.client and all that it imports": used[client_at] - used[others_at],
-        "a Client object": each["Client"],
-        "sum": used[-1] - used[0],
-        **{f"of which {name}": each[name] for name in names[others_at:-1]},
+        "asyncio, socket, json, os, time": full[start] - full[0],
+        "minimal set": full[small] - full[start],
+        "full set": full[len(names)] - full[start],
+        "a Client object": used[-1] - used[-2],
+        **{f"of which {name}": each[name] for name in [*minimal, *rest]},
     }
 
 
-def _modules() -> list[str]:
-    # What the client imports, each after those that it imports itself: the order in which CPython is done with them.
-    command = [sys.executable, "-X", "importtime", "-c", "import msgin5g.client"]
+_IMPORT_EACH = """
+import contextlib, sys
+for name in sys.argv[1:]:
+    with contextlib.suppress(ImportError):
+        __import__(name)
+"""
+
+
+def _in_order(loaded: list[str]) -> list[str]:
+    # Each after those that it imports itself: the order in which CPython is done with them. What only a board can
+    # import comes last.
+    command = [sys.executable, "-X", "importtime", "-c", _IMPORT_EACH, *sorted(loaded)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     found = [line.rpartition("|")[2].strip() for line in told.splitlines()]
-    ours = [name for name in found if name.partition(".")[0] == "msgin5g" and name != "msgin5g.client"]
-    return [*ours, _LINK, "msgin5g.client"]
+    return [*(name for name in found if name in loaded), *sorted(set(loaded) - set(found))]

