@@ -8,7 +8,7 @@
 # is live in its oldest segment is appended once more and the segment is dropped.
 
 from ..delivery import MIDDLE
-from . import INBOX, Broken, Full, records
+from . import INCOMING, Broken, Full, records
 from .index import Index, Known
 from .log import EMPTY, OVERHEAD, Log, length_of
 
@@ -65,7 +65,7 @@ class FlashStore:
         self._known = (Known(max(most_known >> 2, 1)), Known(most_known))
         self._index = Index(most_items + most_inbox)
         # Hops by the number that stands in the index.
-        self._hops = [INBOX]
+        self._hops = list(INCOMING)
         self.next_key = 0
         # Since the last commit: items put; keys removed; identities put and removed at once; keys that may be on flash
         # and must not.
@@ -103,7 +103,7 @@ class FlashStore:
             self.next_key = max(self.next_key, key + 1)
             self._index.put((key, number, offset, length, expires, identity, self._hop(hop), priority))
             if kind == records.PUT:
-                self._known[hop == INBOX].add(identity)
+                self._known[hop in INCOMING].add(identity)
 
     # -- what all stores have
 
@@ -253,7 +253,7 @@ class FlashStore:
         # The number of a hop in the index.
         if name in self._hops:
             return self._hops.index(name)
-        for number in range(1, len(self._hops)):
+        for number in range(len(INCOMING), len(self._hops)):
             if not self._index.uses_hop(number):
                 self._hops[number] = name
                 return number
@@ -263,12 +263,12 @@ class FlashStore:
     # -- room
 
     def _use(self, record, items):
-        used = self._used[record[6] == 0]
+        used = self._used[record[6] < len(INCOMING)]
         used[0] += items
         used[1] += items * record[3]
 
     def _use_new(self, item, items):
-        used = self._used[item.hop == INBOX]
+        used = self._used[item.hop in INCOMING]
         used[0] += items
         used[1] += items * item.size
 
@@ -284,7 +284,7 @@ class FlashStore:
         return None
 
     def _make_room(self, item):
-        inbox = item.hop == INBOX
+        inbox = item.hop in INCOMING
         items, octets = self._used[inbox]
         items += 1 - self._most[inbox]
         octets += item.size - (self._most_octets >> 2)
@@ -312,9 +312,9 @@ class FlashStore:
         found = [
             (record[7], record[0])
             for record in map(self._index.at, range(len(self._index)))
-            if record[6] and record[0] not in self._gone
+            if record[6] >= len(INCOMING) and record[0] not in self._gone
         ]
-        found.extend([(item.priority, item.key) for item in self._new if item.hop != INBOX])
+        found.extend([(item.priority, item.key) for item in self._new if item.hop not in INCOMING])
         if self.when_full == DROP_OLDEST:
             return sorted([key for _, key in found])
         return [key for _, key in sorted([(-other, key) for other, key in found if other >= priority])]
@@ -332,7 +332,7 @@ class FlashStore:
         entries = [(records.PUT, records.of_item(item)) for item in self._new]
         entries.extend(records.removed(list(self._gone) + self._void))
         for item in self._passed:
-            entries.extend(records.known(self.next_key, item.hop == INBOX, item.identity))
+            entries.extend(records.known(self.next_key, item.hop in INCOMING, item.identity))
         if not entries:
             return
         size = sum(OVERHEAD + length_of(parts) for _, parts in entries)
@@ -347,12 +347,12 @@ class FlashStore:
             self._index.put(
                 (item.key, place[0], place[1], item.size, expires, item.identity, hop, item.priority)
             )
-            self._known[item.hop == INBOX].add(item.identity)
+            self._known[item.hop in INCOMING].add(item.identity)
             item.body = None
         for key in self._gone:
             self._index.remove(key)
         for item in self._passed:
-            self._known[item.hop == INBOX].add(item.identity)
+            self._known[item.hop in INCOMING].add(item.identity)
         self._new = []
         self._gone = set()
         self._passed = []
