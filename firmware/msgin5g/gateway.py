@@ -65,6 +65,8 @@ class Gateway:
                 wire.DEREG: self._on_dereg,
                 wire.MSG: self._on_client_message,
                 wire.IMDN: self._on_client_message,
+                wire.SEGREC: self._on_client_message,
+                wire.SEGCONFIR: self._on_client_message,
             },
             implied=from_peer,
         )
@@ -73,6 +75,8 @@ class Gateway:
             {
                 wire.MSG: self._on_server_message,
                 wire.IMDN: self._on_server_message,
+                wire.SEGREC: self._on_server_message,
+                wire.SEGCONFIR: self._on_server_message,
                 wire.MSGRESP: self._on_server_message,
             },
         )

@@ -59,17 +59,18 @@ class Relay:
         # False when the store has no room.
         kind = elements[wire.MESSAGE_TYPE]
         originator = "" if kind == wire.MSGRESP else messages.originator(elements)[1]
-        message_id = messages.stored_id(elements)
+        message_id = messages.stored_id(elements) or self._new_id()
         return self._put(ue_service_id, originator, kind, message_id, elements, body, self.downlink, now)
 
     def queue_up(self, elements, originator, body, now):
         # False when the store has no room.
         kind = elements[wire.MESSAGE_TYPE]
-        message_id = messages.stored_id(elements)
-        if message_id is None:
-            # REG and DEREG have none; each is one of its own.
-            message_id = messages.new_message_id([self._up.random(256) for _ in range(16)])
+        message_id = messages.stored_id(elements) or self._new_id()
         return self._put(UP, originator, kind, message_id, elements, body, self.uplink, now)
+
+    def _new_id(self):
+        # REG and DEREG have none, and SEGREC and SEGCONFIR need none: each is one of its own.
+        return messages.new_message_id([self._up.random(256) for _ in range(16)])
 
     def _put(self, hop, originator, kind, message_id, elements, body, delivery, now):
         try:
@@ -123,7 +124,7 @@ class Relay:
                 elif item.kind == wire.DEREG and self._registry.get(item.originator):
                     # It has registered again before the server heard that it had gone.
                     self._register_again_at_server(item.originator, _ignore, now)
-            elif outcome == NOT_REGISTERED and item.kind in (wire.MSG, wire.IMDN):
+            elif outcome == NOT_REGISTERED and item.kind not in (wire.REG, wire.DEREG):
                 self._not_registered(item, done, now)
             elif outcome == NOT_NOW:
                 done(LATER, now)

@@ -84,7 +84,7 @@ async def test_a_large_message_goes_in_segments_and_stays_until_it_is_confirmed(
     assert setup.stored() == 1 and sent.state == ACCEPTED
     assert setup.tell(wire.SEGCONFIR) == wire.ACCEPTED
     assert setup.stored() == 0
-    assert setup.tell(wire.SEGCONFIR) == wire.NO_SUCH_RECIPIENT
+    assert setup.tell(wire.SEGCONFIR) == wire.INVALID
 
 
 async def test_missing_segments_are_sent_again():

@@ -513,6 +513,38 @@ async def test_before_the_gateway_is_registered_clients_are_asked_to_wait():
     assert UE not in setup.server.registered
 
 
+async def test_what_is_said_about_segments_passes_both_ways():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    client.close()
+    ue = FakeServer(setup.world, "ue-1")
+    setup.server.resource._handlers[wire.SEGREC] = setup.server._on_message
+    missing = {
+        wire.MESSAGE_TYPE: wire.SEGREC,
+        wire.ORIGINATING_UE: UE,
+        wire.RECIPIENT_UE: OTHER,
+        wire.SEGMENTATION_SET_ID: "m-1",
+        wire.MISSING_SEGMENT_NUMBERS: [2],
+    }
+    # Without a Message ID, which it need not have, each is one of its own.
+    for _ in range(2):
+        ue.post("gateway", missing)
+        setup.world.advance(1000)
+    assert setup.received(wire.SEGREC) == [missing, missing]
+    confirmed = {
+        wire.MESSAGE_TYPE: wire.SEGCONFIR,
+        wire.ORIGINATING_UE: OTHER,
+        wire.RECIPIENT_UE: UE,
+        wire.SEGMENTATION_SET_ID: "m-2",
+    }
+    setup.world.leave("ue-1")
+    answer = setup.server.post("gateway-up", confirmed)
+    setup.world.settle()
+    (item,) = setup.store.pending(UE, -1, 9)
+    assert answer[0].code == wire.ACCEPTED and messages.decode(item.body) == confirmed
+
+
 # -- what is refused
 
 
