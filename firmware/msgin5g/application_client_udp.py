@@ -16,7 +16,7 @@ class Link:
     def now(self):
         return time.ticks_ms() & (ticks.PERIOD - 1)
 
-    def poll(self, milliseconds, most_octets=512):
+    def poll(self, milliseconds, most_octets=256):
         # Sends what there is to send, waits for a datagram at most so long, and handles it. A longer one is cut off.
         due = self.client.timer()
         if due is not None:
@@ -27,7 +27,7 @@ class Link:
                 self._socket.send(datagram)
             data = self._socket.recv(most_octets)
             self.client.receive(data, len(data), None, self.now())
-        except OSError:
-            # Nothing came, or there is no network. What matters is sent again.
+        except (OSError, MemoryError):
+            # Nothing came, there is no network, or no room at the moment. What matters is sent again.
             pass
         self.client.handle_timer(self.now())
