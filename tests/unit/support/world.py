@@ -118,6 +118,7 @@ class FakeLink:
     def __init__(self, world, address, endpoint):
         self.before_send = _nothing
         self.most_octets = 1280
+        self.szx = 6
         self._world = world
         self._address = address
         self._endpoint = endpoint
