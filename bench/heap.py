@@ -73,13 +73,17 @@ def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
 
 
 def _figures(program: Path, library: Path) -> dict[str, int]:
-    with tempfile.TemporaryDirectory() as folder:
-        device = Path(folder, "device.json")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        device = folder / "device.json"
         device.write_text(json.dumps(_DEVICE))
+        # Paths of modules are kept in the heap; so they are as long here as on a board, which has them in /lib.
+        lib = Path("lib")
+        (folder / lib).symlink_to(library.resolve())
 
         def run(*arguments: str) -> dict:
             command = [str(program), "-X", f"heapsize={_HEAP}"]
-            return json.loads(interpreters.run(command, library, str(_SCRIPT), *arguments))
+            return json.loads(interpreters.run(command, lib, str(_SCRIPT), *arguments, cwd=folder))
 
         minimal = _in_order(run(str(device), *_OTHERS)["loaded"])
         used = run(str(device), *_OTHERS, *minimal)["used"]
