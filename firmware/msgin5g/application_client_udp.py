@@ -27,7 +27,7 @@ class Link:
                 self._socket.send(datagram)
             data = self._socket.recv(most_octets)
             self.client.receive(data, len(data), None, self.now())
-        except (OSError, MemoryError):
-            # Nothing came, there is no network, or no room at the moment. What matters is sent again.
+        except OSError:
+            # Nothing came, or there is no network. What matters is sent again.
             pass
         self.client.handle_timer(self.now())

@@ -1,0 +1,46 @@
+# An application on a UE without a MSGin5G Client, for test_application_client.py. Arguments: port, count. It registers,
+# sends `count` messages with a report each, and takes what comes; prints what happens, a line each, and ends when all
+# of its messages are reported on and as many have come.
+
+import os
+import sys
+
+from msgin5g.application_client import ApplicationClient
+from msgin5g.application_client_udp import Link
+
+PORT = int(sys.argv[1])
+COUNT = int(sys.argv[2])
+
+client = ApplicationClient(17, b"a secret", os.urandom, ack_timeout=150)
+link = Link(client, "127.0.0.1", PORT)
+reported = []
+received = []
+
+
+def on_report(message_id, delivered):
+    reported.append(delivered)
+    print("reported", delivered)
+
+
+def on_message(message_id, originator, payload):
+    received.append(1)
+    print("received", str(payload, "ascii"))
+
+
+client.on_report = on_report
+client.on_message = on_message
+client.on_told = lambda message_id, cause: print("told" if message_id else "registered", cause)
+client.register(link.now())
+sent = 0
+while len(reported) < COUNT or len(received) < COUNT:
+    if (
+        client.registered
+        and sent < COUNT
+        and client.send(b"as@example.org", b"message %d" % sent, link.now(), report=True)
+    ):
+        sent += 1
+    link.poll(100)
+# What was answered last may have been lost.
+for _ in range(20):
+    link.poll(100)
+print("done")
