@@ -143,6 +143,9 @@ class Gateway:
             self._refuse_registration(request, elements, wire.REFUSED, wire.UE_SERVICE_ID_NOT_OWNED, now)
         elif len(request.payload) > LONGEST_REQUEST:
             self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
+        elif request.context:
+            # It has proved who it is: nobody else need be asked.
+            decided(request.context.name == ue_service_id, now)
         else:
             self.registry.claim(ue_service_id, address, decided, now)
 
@@ -220,7 +223,8 @@ class Gateway:
     def _owns(self, request, elements, ue_service_id, now):
         # Does the request come from where this UE is registered? Answers it when not.
         entry = self.registry.get(ue_service_id)
-        if entry is not None and entry.address == request.peer.address:
+        proved = not request.context or request.context.name == ue_service_id
+        if proved and entry is not None and entry.address == request.peer.address:
             if self._relay.downlink.waiting(ue_service_id):
                 self._relay.downlink.resume(ue_service_id, now)
             return True

@@ -211,8 +211,8 @@ class Relay:
                 done(DONE, now)
                 self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
 
-        options, body = outgoing(entry, item.body, self._down_coap.endpoint)
         try:
+            options, body = outgoing(entry, item.body, self._down_coap.endpoint)
             self._down_coap.request(entry.address, coap.POST, options, body, on_response, now)
         except EndpointFull:
             done(LATER, now)

@@ -5,6 +5,7 @@
 
 from . import messages, wire
 from .coap import numbers as coap
+from .coap.exchange import Full
 from .coap.message import ABSENT, dotted, uri_options
 
 
@@ -95,9 +96,14 @@ def request_options(path=wire.PATH, content_format=coap.JSON):
 
 
 def outgoing(entry, body, endpoint):
-    # The options and the body of a request to a registered UE: a message from a store, in the format of the UE.
+    # The options and the body of a request to a registered UE: a message from a store, in the format of the UE. Raises
+    # Full when somebody else is at its address by now.
+    implied = None
+    if endpoint.security:
+        if endpoint.security.at(entry.address).name != entry.ue_service_id:
+            raise Full
+        implied = (wire.DESTINATION, entry.ue_service_id)
     if entry.content_format == coap.CBOR:
-        implied = (wire.DESTINATION, entry.ue_service_id) if endpoint.security else None
         try:
             return [], messages.encode(messages.decode(body), coap.CBOR, implied)
         except messages.BadMessage:
