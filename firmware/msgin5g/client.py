@@ -51,14 +51,17 @@ class Client:
         parameters=None,
         store=None,
         profile=None,
+        urgent=None,
+        patience=None,
         segment_size=wire.SEGMENT_SIZE,
         content_format=coap.JSON,
         linger=None,
         most_sent=16,
     ):
         # gateway: its name or address; None to find one, and another one when it falls silent. security: see
-        # provisioning.py. link(endpoint) -> a link; UDP when not given. profile: the MSGin5G Client Profile,
-        # {element: value}. segment_size: octets of payload above which a message goes in segments. content_format:
+        # provisioning.py. link(endpoint) -> a link; UDP when not given. profile: see profile.py. urgent,
+        # patience: for a gateway that registers several UEs at once, may this one wait, and how many seconds (table
+        # 8.2.7-1). segment_size: octets of payload above which a message goes in segments. content_format:
         # coap.numbers.JSON or CBOR. linger: small messages wait so many milliseconds for others that travel with
         # them; None: each alone.
         if security is None:
@@ -79,13 +82,13 @@ class Client:
         self.content_format = content_format
         self.endpoint = Endpoint(parameters or _parameters(security), _randbits, security=security)
         self.link = (link or _udp)(self.endpoint)
-        self.coap = CoapClient(self.endpoint)
+        self.coap = CoapClient(self.endpoint, self.link.szx)
         self.store = store if store is not None else MemoryStore()
         self.link.before_send = self.store.commit
         self.outbox = Outbox(self, self.store, wall_clock, linger, most_sent)
         self.inbox = Inbox(self, self.store, self.outbox)
         self.resource = MessageResource(
-            CoapServer(self.endpoint),
+            CoapServer(self.endpoint, szx=self.link.szx),
             {
                 wire.MSG: self.inbox.on_message,
                 wire.IMDN: self._on_report,
@@ -103,7 +106,7 @@ class Client:
         self.registration = Registration(
             self.coap,
             address,
-            self.outbox.encode(messages.registration(ue_service_id, profile)),
+            self.outbox.encode(_registration(ue_service_id, profile, urgent, patience)),
             self.outbox.encode(messages.deregistration(ue_service_id)),
             self._on_registration,
             wall_clock=wall_clock,
@@ -364,6 +367,15 @@ def _recipient(ue, application_server, group, topic, area):
     if len(given) != 1:
         raise ValueError("name one recipient: ue, application_server, group, topic or area")
     return given[0]
+
+
+def _registration(ue_service_id, profile, urgent, patience):
+    elements = messages.registration(ue_service_id, profile)
+    if urgent is not None:
+        elements[wire.REGISTRATION_URGENT_DEGREE] = urgent
+    if patience is not None:
+        elements[wire.REGISTRATION_EXPIRATION_TIME] = patience
+    return elements
 
 
 def _parameters(security):

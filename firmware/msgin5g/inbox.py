@@ -73,7 +73,7 @@ class Inbox:
 
                 # Those that found room are known when all come again.
                 for one in split(elements):
-                    self._put(one, self._encode(one))
+                    self.put(one)
             else:
                 self._put(elements, self._as_stored(request, elements))
         except Full:
@@ -86,6 +86,10 @@ class Inbox:
             self._ue.counters["inbox_full"] += 1
             pause = _FULL_PAUSE
         self._ue.resource.refuse(request, code, elements, cause, now, pause)
+
+    def put(self, elements):
+        # Durable with the next commit; raises store.Full.
+        self._put(elements, self._encode(elements))
 
     def _put(self, elements, body):
         item = self._store.put(

@@ -67,8 +67,9 @@ def read(file="device.json"):
     return device
 
 
-def client(file="device.json", storage=None, **options):
-    # A Client, protected. Beside the file is another with the sequence number; options: of Client.
+def client(file="device.json", storage=None, folder="messages", **options):
+    # A Client, protected, with its messages on flash in a folder. Beside the file is another with the sequence number
+    # (or where storage keeps it). options: of Client.
     device = read(file)
     try:
         security = DeviceSecurity(device["oscore"], storage or FileStorage(file + ".sequence"))
@@ -77,6 +78,10 @@ def client(file="device.json", storage=None, **options):
             options["gateway"], options["port"] = host_and_port(device["gateway"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise NotProvisioned("%s: %s" % (file, error))
+    if "store" not in options:
+        from .store.flash import FlashStore
+
+        options["store"] = FlashStore(folder)
     return Client(device["ue_service_id"], security=security, **options)
 
 

@@ -40,6 +40,7 @@ class Registration:
         # What the last answer said besides, and how many there have been.
         self.answer = {}
         self.answers = 0
+        self.on_answer = None
         self._coap = coap_client
         self._endpoint = coap_client.endpoint
         self._dereg = dereg
@@ -136,6 +137,8 @@ class Registration:
             return
         self.answer = elements
         self.answers += 1
+        if self.on_answer:
+            self.on_answer()
         result = elements.get(wire.REGISTRATION_RESULT)
         cause = elements.get(wire.FAILURE_CAUSE)
         if cause or result == wire.REGISTRATION_FAILED:

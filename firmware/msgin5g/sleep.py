@@ -26,6 +26,7 @@ class Sleep:
         self._machine = machine
         self._early = early
         self._due = None
+        ue.registration.on_answer = ue.changed.set
         ue.endpoint.on_timer.append(self._on_timer)
 
     async def drain(self, most=_MOST_DRAIN):

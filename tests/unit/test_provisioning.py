@@ -8,6 +8,7 @@ from msgin5g.client import Client
 from msgin5g.coap import numbers as coap
 from msgin5g.oscore.contexts import Contexts
 from msgin5g.provisioning import NotProvisioned
+from msgin5g.store.memory import MemoryStore
 from server import FakeServer
 from world import FakeLink, World
 
@@ -59,7 +60,7 @@ def write(device):
 def begin(world, device, storage):
     write(device)
     try:
-        return provisioning.client(FILE, storage, link=FakeLink.at(world, "ue"))
+        return provisioning.client(FILE, storage, link=FakeLink.at(world, "ue"), store=MemoryStore())
     finally:
         os.remove(FILE)
 

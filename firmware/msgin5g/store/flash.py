@@ -24,6 +24,7 @@ _ENOENT = 2
 
 
 class FlashStore:
+    # most_inbox: messages that have come in, their segments, and the reports on them.
     # folder: is made when it does not exist, not so the one it is in; OSError when it can't be used. most_octets: what
     # the log takes on flash, about. most_known: identities of incoming messages to remember, and a quarter as many of
     # others. may_drop(item): a policy may drop it. on_error(text): what is wrong with the flash.
