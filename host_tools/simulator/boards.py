@@ -25,7 +25,7 @@ class Board:
 
     Args:
         ue_service_id: of its MSGin5G Client.
-        gateway: (host, port) of its gateway.
+        gateway: (host, port) of its gateway; (device, 0) when it is at the other end of a serial line.
         micropython: the interpreter.
         library: folder with the ``msgin5g`` package, compiled (``build/mpy``) or not.
         heap: bytes of heap with a suffix, as ``-X heapsize=`` takes it; None for the interpreter's default.
