@@ -42,6 +42,8 @@ _FULL = [
         "topics",
     )
 ]
+# For a UE without a client, with all that it imports: in place of everything above.
+_APPLICATION_CLIENT = ["msgin5g.application_client", "msgin5g.application_client_udp"]
 _HEAP = "512K"
 _DEVICE = {
     "ue_service_id": "ue@bench.example",
@@ -89,6 +91,7 @@ def _figures(program: Path, library: Path) -> dict[str, int]:
         used = run(str(device), *_OTHERS, *minimal)["used"]
         everything = _in_order(run("-", *_OTHERS, *minimal, *_FULL)["loaded"])
         rest = [name for name in everything if name not in minimal]
+        alone = run("-", *_OTHERS, *_APPLICATION_CLIENT)["used"]
         full = run("-", *_OTHERS, *minimal, *rest)["used"]
     names = [*_OTHERS, *minimal, *rest]
     each = {name: after - before for name, before, after in zip(names, full, full[1:], strict=False)}
@@ -98,6 +101,7 @@ def _figures(program: Path, library: Path) -> dict[str, int]:
         "minimal set": full[small] - full[start],
         "full set": full[len(names)] - full[start],
         "a Client object": used[-1] - used[-2],
+        "instead: an Application Client (8.11)": alone[start + len(_APPLICATION_CLIENT)] - alone[start],
         **{f"of which {name}": each[name] for name in [*minimal, *rest]},
     }
 
