@@ -100,9 +100,10 @@ def outgoing(entry, body, endpoint):
     # Full when somebody else is at its address by now.
     implied = None
     if endpoint.security:
-        if endpoint.security.at(entry.address).name != entry.ue_service_id:
+        if endpoint.security.at(entry.address).name != (entry.via or entry.ue_service_id):
             raise Full
-        implied = (wire.DESTINATION, entry.ue_service_id)
+        if not entry.via:
+            implied = (wire.DESTINATION, entry.ue_service_id)
     if entry.content_format == coap.CBOR:
         try:
             return [], messages.encode(messages.decode(body), coap.CBOR, implied)
