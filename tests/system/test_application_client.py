@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Meter:
         self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", str(METER)]
         self._command += [str(port), str(count)]
         self._environment = os.environ | {"MICROPYPATH": f"{library}:.frozen"}
-        self._process = None
+        self._process: Any = None
 
     async def start(self):
         self._process = await asyncio.create_subprocess_exec(
