@@ -117,7 +117,11 @@ class Log:
             self._damage(number, error)
         if header is None:
             self._appendable = False
-            self._damage(number, "its header")
+            if segment[1] < EMPTY:
+                # Cut off when it was begun.
+                self._counters["torn"] += 1
+            else:
+                self._damage(number, "its header")
 
     def _scan(self, file, number, size, apply):
         # True when the segment ends with the end of what was appended at once.

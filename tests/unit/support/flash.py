@@ -17,7 +17,7 @@ else:
 
 
 class Device:
-    """A block device in RAM. It has a journal of what was written, or fails at the write or erase number `fails_at`
+    """A block device in RAM. It has a journal of what was written and erased, or fails at the write or erase number `fails_at`
     and from then on, with half of the octets written."""
 
     def __init__(self, block_size=512, blocks=96):
@@ -39,23 +39,24 @@ class Device:
         if offset is None:
             # FAT erases what it writes.
             self.erased += 1
-        start = block * self.block_size + (offset or 0)
-        if self._fails():
-            self.data[start : start + len(buffer) // 2] = bytes(buffer[: len(buffer) // 2])
-            raise OSError(5)
         self.programmed += 1
         self.octets += len(buffer)
-        if self.journal is not None:
-            self.journal.append((start, bytes(buffer)))
-        self.data[start : start + len(buffer)] = buffer
+        return self._change(block * self.block_size + (offset or 0), buffer)
 
-    def _fails(self):
+    def _change(self, start, octets):
+        # An error is returned: an exception would leave the file system in the midst of what it does.
+        length = len(octets)
         if self.dead or self.read_only:
-            raise OSError(30 if self.read_only else 5)
+            return -30 if self.read_only else -5
         if self.fails_at is not None:
             self.fails_at -= 1
             self.dead = self.fails_at < 0
-        return self.dead
+        if self.dead:
+            length //= 2
+        elif self.journal is not None:
+            self.journal.append((start, bytes(octets)))
+        self.data[start : start + length] = memoryview(octets)[:length]
+        return -5 if self.dead else 0
 
     def ioctl(self, operation, argument):
         if operation == 4:
@@ -63,9 +64,8 @@ class Device:
         if operation == 5:
             return self.block_size
         if operation == 6:
-            if self._fails():
-                raise OSError(5)
             self.erased += 1
+            return self._change(argument * self.block_size, b"\xff" * self.block_size)
         return 0
 
     def play(self, change, part=None):
