@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from bench.machine import ROOT
+from bench.machine import BUILD, ROOT
 from host_tools.setup import mpy
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ def compiled_without_lines() -> Path:
     """The same without the numbers of source lines."""
     compiled()
     return mpy.WITHOUT_LINES
+
+
+def application_alone() -> Path:
+    """The simulated board's application, compiled, without the firmware, which an interpreter has frozen in."""
+    folder = BUILD / "application"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(compiled() / "board.mpy", folder)
+    return folder
 
 
 def run(command: list[str], library: Path, *arguments: str, cwd: Path | None = None) -> str:

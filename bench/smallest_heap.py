@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench import interpreters
 from bench.rig import Rig, board, rig, send
-from host_tools.setup import micropython
+from host_tools.setup import frozen, micropython
 from host_tools.simulator.boards import BoardFailed
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 TITLE = "Smallest heap"
 NOTES = """\
-The smallest heap, found by halving between 32 and 128 KiB, on which a simulated board (MicroPython whose objects have
+The smallest heap, found by halving between 24 and 192 KiB, on which a simulated board (MicroPython whose objects have
 the size that they have on a 32-bit board) registers, sends 20 messages of 100 octets with their reports, and receives
-20. It varies by a few KiB from run to run, as garbage lies differently. The
-application (host_tools/simulator/board.py, which parses commands and prints events as JSON) is included in the heap.
-Compiled: it and the firmware are .mpy. As source: both are compiled on the board, which leaves the heap in pieces."""
+20. It varies by a few KiB from run to run, as garbage lies differently. The application
+(host_tools/simulator/board.py, which parses commands and prints events as JSON) is included in the heap. Compiled: it
+and the firmware are .mpy. Frozen: the firmware is in the program (`make frozen`), the application is .mpy. As source:
+both are compiled on the board, which leaves the heap in pieces."""
 
 _STEP = 2
-_SMALLEST, _LARGEST = 32, 128
+_SMALLEST, _LARGEST = 24, 192
 _PAYLOAD = "x" * 100
 _PATIENCE_S = 10
 
@@ -37,15 +38,20 @@ def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
 
 async def _measure(interpreter: Path, quick: bool, tell: Callable[[str], None]) -> list[dict]:
     count = 1 if quick else 20
-    libraries = {"compiled": interpreters.compiled(), "as source": interpreters.FIRMWARE}
+    ways = {
+        "compiled": (interpreter, interpreters.compiled()),
+        "as source": (interpreter, interpreters.FIRMWARE),
+    }
+    if frozen.LAUNCHER.exists():
+        ways["frozen"] = (frozen.build(), interpreters.application_alone())
     rows = []
     async with rig() as place:
-        for name, library in libraries.items():
+        for name, (program, library) in ways.items():
             low, high = _SMALLEST, _LARGEST
             while high - low > (64 if quick else _STEP):
                 heap = (low + high) // 2
                 tell(f"{name}, {heap} KiB")
-                if await _works(place, f"board-{heap}-{len(rows)}", interpreter, library, f"{heap}K", count):
+                if await _works(place, f"board-{heap}-{len(rows)}", program, library, f"{heap}K", count):
                     high = heap
                 else:
                     low = heap
