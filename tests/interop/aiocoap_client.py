@@ -1,4 +1,4 @@
-"""aiocoap as a client of peer_server.py: `aiocoap_client.py PORT STEPS`, with peer_client.py's steps and output."""
+"""aiocoap as a client of peer_server.py: `aiocoap_client.py PORT STEPS [OSCORE_FOLDER]`, with peer_client.py's steps and output."""
 
 import asyncio
 import json
@@ -59,6 +59,9 @@ async def observe(context, port, step):
 async def main():
     port = int(sys.argv[1])
     context = await aiocoap.Context.create_client_context()
+    if len(sys.argv) > 3:
+        keys = {"oscore": {"basedir": sys.argv[3]}}
+        context.client_credentials.load_from_dict({f"coap://127.0.0.1:{port}/*": keys})
     for step in json.loads(sys.argv[2]):
         await (observe if step["do"] == "observe" else request)(context, port, step)
     await context.shutdown()

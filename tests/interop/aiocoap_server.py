@@ -1,10 +1,12 @@
-"""aiocoap as a server: `aiocoap_server.py PORT`. The same resources as peer_server.py has."""
+"""aiocoap as a server: `aiocoap_server.py PORT [OSCORE_FOLDER]`. The same resources as peer_server.py has."""
 
 import asyncio
 import sys
 
 import aiocoap
 from aiocoap import Code, Message, resource
+from aiocoap.credentials import CredentialsMap
+from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
 
 class Echo(resource.Resource):
@@ -75,7 +77,13 @@ async def main():
         "observers": Observers(count),
     }.items():
         site.add_resource([path], where)
-    await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", int(sys.argv[1])))
+    credentials = CredentialsMap()
+    if len(sys.argv) > 2:
+        credentials.load_from_dict({":peer": {"oscore": {"basedir": sys.argv[2]}}})
+        site = OscoreSiteWrapper(site, credentials)
+    await aiocoap.Context.create_server_context(
+        site, server_credentials=credentials, bind=("127.0.0.1", int(sys.argv[1]))
+    )
     print("{}", flush=True)
     await asyncio.get_running_loop().create_future()
 

@@ -1,5 +1,5 @@
 # Our client against any server, on CPython or MicroPython:
-#     peer_client.py PORT '[{"do": "post", "path": "echo", "size": 20000}, ...]'
+#     peer_client.py PORT '[{"do": "post", "path": "echo", "size": 20000}, ...]' ACK_TIMEOUT SZX [KEYS]
 # A step is one request, {"do": method, "path":, "size":, "con":}, or {"do": "observe", "path":, "count":}, which takes
 # so many notifications and cancels. Each step prints what came of it.
 
@@ -75,6 +75,8 @@ class Asker:
 
 async def main():
     asker = Asker(int(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4]))
+    if len(sys.argv) > 5:
+        runtime.secure(asker.endpoint, sys.argv[5])
     for step in json.loads(sys.argv[2]):
         await (asker.observe(step) if step["do"] == "observe" else asker.request(step))
     runtime.tell(counters=asker.endpoint.counters, occupancy=asker.endpoint.occupancy())

@@ -1,5 +1,5 @@
 # Our server for any client, on CPython or MicroPython:
-#     peer_server.py PORT
+#     peer_server.py PORT ACK_TIMEOUT [KEYS]
 # echo      POST, PUT: the payload comes back
 # store     PUT keeps the payload, GET gives it
 # slow      GET is answered after a second, separately
@@ -76,7 +76,9 @@ class Answerer:
 
 
 async def main():
-    Answerer(int(sys.argv[1]), int(sys.argv[2]))
+    answerer = Answerer(int(sys.argv[1]), int(sys.argv[2]))
+    if len(sys.argv) > 3:
+        runtime.secure(answerer.endpoint, sys.argv[3])
     runtime.tell(ready=True)
     while True:
         await runtime.pause(1000)

@@ -32,6 +32,19 @@ def link(coap_endpoint, port=None):
     return UdpLink(coap_endpoint, "127.0.0.1", port or 0)
 
 
+def secure(coap_endpoint, path):
+    # A file of JSON with what provisioning writes under "oscore", and the file for sequence numbers.
+    from msgin5g.oscore.context import from_credentials
+    from msgin5g.oscore.security import Security
+    from msgin5g.oscore.storage import FileStorage
+
+    with open(path) as file:  # noqa: PTH123 (a board has no pathlib)
+        given = json.load(file)
+    context = from_credentials(given["oscore"], FileStorage(given["numbers"]), "peer")
+    coap_endpoint.security = Security(context)
+    coap_endpoint.security.join(coap_endpoint)
+
+
 def tell(**record):
     # One line of JSON for whoever has started this.
     sys.stdout.write(json.dumps(record) + "\n")
@@ -40,7 +53,11 @@ def tell(**record):
 
 
 def body(size):
-    return bytes([(at * 7 + (at >> 8)) & 0xFF for at in range(size)])
+    # No list of so many numbers: a heap is in pieces.
+    octets = bytearray(size)
+    for at in range(size):
+        octets[at] = (at * 7 + (at >> 8)) & 0xFF
+    return bytes(octets)
 
 
 def seal(octets):
