@@ -207,6 +207,42 @@ class Topics(_Settings):
     most: Count = 200_000
 
 
+class Configuration(_Settings):
+    """UE configuration documents.
+
+    Attributes:
+        domain: of the VAL service, as the documents say it.
+        val_service: the VAL service identifier that stands for MSGin5G.
+        content_format: the number of the documents' content format.
+        writable: may documents be added, changed and removed over CoAP, by anyone who reaches the server?
+        most: bound of documents.
+    """
+
+    domain: ServiceId = "msgin5g.invalid"
+    val_service: Annotated[str, Meta(pattern="^[A-Za-z0-9._~-]+$", max_length=255)] = "msgin5g"
+    content_format: Annotated[int, Meta(ge=0, le=65535)] = 60
+    writable: bool = False
+    most: Count = 10_000
+
+
+class UeConfiguration(_Settings):
+    """What a UE is told when it asks for its configuration.
+
+    Attributes:
+        ue_service_id: its UE Service ID.
+        server: MSGin5G Server address, as a URI.
+        ue_ids: MSGin5G UE IDs it asks with; any UE is told when there are none.
+        segment_size: octets of payload in one segment.
+        name: of the document, for people.
+    """
+
+    ue_service_id: ServiceId
+    server: Annotated[str, Meta(min_length=1, max_length=2048)]
+    ue_ids: list[ServiceId] = msgspec.field(default_factory=list)
+    segment_size: Count | None = None
+    name: ServiceId | None = None
+
+
 class ServerSettings(_Settings):
     """An MSGin5G Server.
 
@@ -223,6 +259,8 @@ class ServerSettings(_Settings):
         application_servers: those that do not register themselves.
         groups: the groups of UEs.
         topics: bounds of subscriptions.
+        configuration: of UE configuration documents.
+        ue_configurations: the documents.
         registration_lifetime: seconds without a sign of life after which a UE is not registered any more.
         most_ues: bound of registered UEs.
         most_messages: bound of messages in the store.
@@ -242,6 +280,8 @@ class ServerSettings(_Settings):
     application_servers: list[ApplicationServer] = msgspec.field(default_factory=list)
     groups: list[Group] = msgspec.field(default_factory=list)
     topics: Topics = msgspec.field(default_factory=Topics)
+    configuration: Configuration = msgspec.field(default_factory=Configuration)
+    ue_configurations: list[UeConfiguration] = msgspec.field(default_factory=list)
     registration_lifetime: Annotated[int, Meta(ge=60)] = 86400
     most_ues: Count = 100_000
     most_messages: Count = 1_000_000

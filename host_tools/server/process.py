@@ -19,6 +19,8 @@ from host_tools.server.amendments import Amendments
 from host_tools.server.application_servers import ApplicationServers
 from host_tools.server.callback import Callback
 from host_tools.server.coap_face import CoapFace
+from host_tools.server.configuration import Documents, of_all_settings
+from host_tools.server.configuration_face import ConfigurationFace
 from host_tools.server.groups import Groups
 from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
@@ -77,11 +79,22 @@ class ServerProcess:
         self.service.outbound |= {wire.UE: self.coap, wire.AS: self.callback}
         try:
             self.groups = Groups(self.service, settings.groups)
+            fixed = of_all_settings(
+                settings.ue_configurations, settings.configuration.domain, settings.configuration.val_service
+            )
         except ValueError as error:
             raise SettingsError(str(error)) from error
         Amendments(self.service)
         self.topics = Topics(self.service, settings.topics)
         TopicsFace(self.coap.server, self.topics, self.coap.refusal)
+        self.configurations = Documents(self.store, fixed, settings.configuration.most)
+        ConfigurationFace(
+            self.coap.server,
+            self.configurations,
+            lambda _request: settings.configuration.writable,
+            settings.configuration.val_service,
+            settings.configuration.content_format,
+        )
         self.rest = RestFace(
             self.service, self.application_servers, self.callback, credentials, self.committed, now
         )
@@ -142,6 +155,7 @@ class ServerProcess:
             "store_known_shed": self.store.duplicates.shed,
             **self.service.counters,
             "groups": len(self.groups),
+            "configurations": len(self.configurations),
             "topic_subscriptions": len(self.topics),
             "application_servers": len(self.application_servers),
             **{f"rest_{key}": value for key, value in self.rest.counters.items()},
