@@ -10,7 +10,6 @@ from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
-from msgin5g.coap.server import Server
 from msgin5g.delivery import DONE, LATER, Delivery
 from msgin5g.registry import LONGEST_REQUEST, Registered, Registry
 from msgin5g.resource import (
@@ -22,6 +21,7 @@ from msgin5g.resource import (
     request_options,
 )
 
+from host_tools.server.coap_server import ResourceServer
 from host_tools.server.presence import Lifetimes, Windows
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from host_tools.server.service import Elements, Service
 
+# Of one resource.
+_MOST_OBSERVERS = 1000
 # Registrations that end at a time.
 _MOST_ENDED = 1000
 
@@ -72,7 +74,9 @@ class CoapFace:
         self._service = service
         self._gateways = gateways
         self._client = Client(endpoint, most_body=most_body)
-        self.server = Server(endpoint, most_body, most_transfers=1024)
+        self.server = ResourceServer(
+            endpoint, most_body, most_transfers=1024, most_observers=_MOST_OBSERVERS
+        )
         self.resource = MessageResource(
             self.server,
             {
