@@ -14,7 +14,7 @@ class Link:
         self._socket.connect(socket.getaddrinfo(host, port)[0][-1])
 
     def now(self):
-        return time.ticks_ms() & (ticks.PERIOD - 1)
+        return time.ticks_ms() & (ticks.PERIOD - 1)  # type: ignore[operator]
 
     def poll(self, milliseconds, most_octets=256):
         # Sends what there is to send, waits for a datagram at most so long, and handles it. A longer one is cut off.

@@ -43,7 +43,8 @@ class ApplicationEndpoint(Endpoint):
     # One port for both kinds of messages: the first octet of CoAP is 64 or more, that of an L3 message is less.
     def __init__(self, parameters, randbits):
         super().__init__(parameters, randbits)
-        self.on_l3 = None
+        # on_l3(octets, address, now)
+        self.on_l3 = _ignore
 
     def receive(self, data, size, address, now):
         if not size or data[0] >= 64:
@@ -164,3 +165,7 @@ class ApplicationClients:
 
     def send(self, entry, item, done, now):
         self._l3.send(entry, item, done, now)
+
+
+def _ignore(octets, address, now):
+    pass

@@ -152,6 +152,7 @@ class L3Face:
         hop = entry.ue_service_id
         application = [one for one in self._by_number.values() if one.hop == hop]
         elements = None
+        values = {}
         octets = b""
         try:
             elements = messages.decode(item.body)
