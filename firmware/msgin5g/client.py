@@ -328,7 +328,7 @@ class Client:
 
     def _on_registration_result(self, request, elements, now):
         # The result of a registration that the gateway has done together with others (8.2.7).
-        if elements[wire.UE_SERVICE_ID] == self.ue_service_id:
+        if elements.get(wire.UE_SERVICE_ID) == self.ue_service_id:
             self.registration.take_result(elements, now)
         self.resource.answer(request, wire.ACCEPTED, now)
 

@@ -205,7 +205,7 @@ class Service:
         return STORED, item
 
     def _may_wait(self, elements: Elements, outbound: Outbound, recipient: str) -> bool:
-        if elements[wire.STORE_AND_FORWARD_FLAG]:
+        if elements.get(wire.STORE_AND_FORWARD_FLAG, True):
             return outbound.wants_storing(recipient)
         latency = self._latency(elements)
         opens = outbound.opens(recipient) if latency is not None else None
