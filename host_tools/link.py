@@ -11,6 +11,8 @@ asyncio's own datagram transport is not used: it allocates 256 KiB for every dat
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import struct
 import time
@@ -145,7 +147,9 @@ class UdpLink:
                 group = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, _ALL_COAP_NODES_V6), index)
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}: network interface {interface}") from error
+            # if_nametoindex() has no error number.
+            number = error.errno or errno.ENODEV
+            raise OSError(number, f"{os.strerror(number)}: network interface {interface}") from error
 
     def connect(self, address: tuple | None) -> None:
         """Take datagrams from this address only; None: from all again, at the port that it had."""

@@ -1,10 +1,10 @@
-"""A board whose access point is gone for longer than its messages wait: a new socket, and nothing lost or doubled."""
+"""The IP network: gone for longer than a message waits, and asked for whoever is there."""
 
 import asyncio
 import re
 import socket
 
-from tests.system.processes import ACK_TIMEOUT, until
+from tests.system.processes import ACK_TIMEOUT, Gateway, until
 
 # How much heap a board needs is tested elsewhere.
 HEAP = "192K"
@@ -44,3 +44,27 @@ async def test_silence_that_outlasts_a_message_is_survived(place):
     message_id, _ = await application_server.send("welcome back", ue=board.ue_service_id)
     await until(lambda: application_server.report_on(message_id), "a report")
     assert board.received() == ["welcome back"]
+
+
+async def test_a_gateway_hears_what_is_sent_to_all_coap_nodes(place):
+    server = await place.server()
+    gateway = Gateway(place.directory, server, more='multicast = ["lo"]')
+    settings = gateway.file.read_text()
+    gateway.file.write_text(settings.replace('\nhost = "127.0.0.1"', '\nhost = "0.0.0.0"'))
+    await place._started(gateway)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        one.settimeout(5)
+        # A CoAP ping, and its answer from where the gateway is.
+        one.sendto(b"\x40\x00\x12\x34", ("224.0.1.187", gateway.port))
+        assert one.recvfrom(100) == (b"\x70\x00\x12\x34", ("127.0.0.1", gateway.port))
+
+
+async def test_an_interface_that_is_not_there_ends_the_start(place):
+    server = await place.server()
+    gateway = Gateway(place.directory, server, more='multicast = ["nowhere0"]')
+    settings = gateway.file.read_text()
+    gateway.file.write_text(settings.replace('\nhost = "127.0.0.1"', '\nhost = "0.0.0.0"'))
+    program = place.program("gateway", gateway.file)
+    assert await program.run() != 0
+    assert "nowhere0" in program.errors() and "Traceback" not in program.errors()

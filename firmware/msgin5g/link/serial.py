@@ -1,7 +1,8 @@
 # CoAP over a UART, or over USB, in SLIP frames with a check sequence (slip.py). There is one peer, at the other end.
 #
-#     SerialLink(endpoint, machine.UART(1, 115200, timeout=0))
+#     SerialLink(endpoint, machine.UART(1, 115200, timeout=0, rxbuf=2048))
 #     SerialLink(endpoint, sys.stdin.buffer, sys.stdout.buffer, waits=True)
+#                                         the board's own USB; micropython.kbd_intr(-1) first: a frame may hold Ctrl-C
 #
 # waits: for streams whose readinto() returns when all that it asks for is there: those are read octet by octet. What
 # else is on the line, such as the messages of a board that starts, is noise: counted in `broken` and passed over.
