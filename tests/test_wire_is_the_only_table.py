@@ -26,7 +26,7 @@ CODES = ROOT / "firmware/msgin5g/coap/numbers.py"
 def member_names() -> set[str]:
     """Names that cannot be anything but a member's: of several words, or in camelCase."""
     names = set()
-    for line in wire_names._ELEMENTS.strip().split("\n"):
+    for line in wire_names.all_lines():
         names.update(line.split("|")[1:])
     names.update(wire_api._MEMBERS.values())
     return {name for name in names if " " in name or re.search("[a-z][A-Z]", name)}

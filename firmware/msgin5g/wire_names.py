@@ -2,6 +2,8 @@
 
 from . import wire
 
+# The elements that a small client meets; the others are in wire_names_rare.py, which is loaded on use.
+#
 # One line for each: number|name of TS 23.554 (emitted on CoAP)|name of TS 29.538 (emitted on HTTP)|further spellings
 # that are understood|. A spelling is compared without case and without punctuation.
 _ELEMENTS = """
@@ -21,60 +23,10 @@ _ELEMENTS = """
 13|Store and forward parameters|stoAndFwParams|
 14|Message expiration time|exprTime|Expiration time|
 15|Priority type|priority|
-16|Message is segmented|segInd|
-17|Segmentation set identifier|segId|
-18|Message segment number|segNumb|
-19|Total number of message segments|totalSegCount|
-20|Last segment flag|lastSegFlag|
 21|Group Service ID||Recipient Group Service ID|Recipient Group ID|
 22|Messaging Topic|
 23|UE Service ID|ueSvcId|
 24|Registration result|result|
-25|Broadcast Area ID|
-26|Latency|latency|
-27|MSGin5G Client Profile|clientProfile|Client Profile|
-28|MSGin5G Client Triggering Information|triggeringInformation|
-29|UE Identifier|
-30|Port number|portNumber|Port number(s)|
-31|Associated protocol|
-32|MSGin5G Client Communication Availability|communicationAvailability|
-33|Scheduled communication time|
-34|Communication duration time|
-35|Periodic communication indicator|
-36|Periodic communication interval|
-37|Data size indication|
-38|Store and forward option|
-39|MSGin5G Client Supported Maximum MSGin5G segment size|segSize|Supported Maximum MSGin5G segment size|
-40|Registration urgent degree|
-41|Registration request expiration time||Wait time|
-42|Expected registration time|
-43|Security credentials|secCred|
-44|UE credential information|
-45|Originating UE Service ID/AS Service ID|oriAddr|Originating address|
-46|Recipient UE Service ID/AS Service ID|destAddr|Destination address|
-47|Address type|addrType|
-48|Address|addr|
-49|Segmentation parameters|segParams|
-50|Number of individual MSGin5G UE registration requests||Number of individual MSGin5G UE registration request|
-51|List of individual MSGin5G UE registration request||List of individual MSGin5G UE registration requests|
-52|Number of individual MSGin5G UE registration responses||Number of individual MSGin5G UE registration response|
-53|List of individual MSGin5G UE registration response||List of individual MSGin5G UE registration responses|
-54|Number of individual messages|
-55|List of individual messages||List of individual message|
-56|Missing segment numbers|
-57|Layer-2 ID|
-58|MSGin5G UE ID|
-59|Required packet size|
-60|Allowed packet size|
-61|Messaging Topics|msgTopics|List of Messaging Topics|
-62|Subscription status|subStat|
-63|Expiration|
-64|Target address|
-65|Target type|
-66|Messages waiting|
-67|Expected configuration time|
-68|Number of individual delivery status reports|
-69|List of individual delivery status reports||List of individual delivery status report|
 """
 
 # What has been looked up so far: peers use few spellings. Bounded, so that one that uses many costs only time.
@@ -84,7 +36,7 @@ _MOST_FOUND = 128
 # Longer ones are not looked up: the longest name has 54 characters.
 _LONGEST_NAME = 96
 
-# _ELEMENTS with every name in its plain spelling; made when the first odd spelling is met.
+# All elements with every name in its plain spelling; made when the first odd spelling is met.
 _plain_elements = None
 
 
@@ -93,8 +45,12 @@ def name(element, column=wire.STAGE_2):
     key = element << 2 | column
     found = _names.get(key)
     if found is None:
-        at = _ELEMENTS.find("\n%d|" % element)
-        columns = _ELEMENTS[at : _ELEMENTS.find("\n", at + 1)].split("|")
+        table = _ELEMENTS
+        at = table.find("\n%d|" % element)
+        if at < 0:
+            table = _others()
+            at = table.find("\n%d|" % element)
+        columns = table[at : table.find("\n", at + 1)].split("|")
         found = _names[key] = columns[column] or columns[wire.STAGE_2]
     return found
 
@@ -104,10 +60,20 @@ def element(key):
     found = _found.get(key)
     # MicroPython's JSON takes anything for a member name.
     if found is None and isinstance(key, str) and len(key) <= _LONGEST_NAME:
-        found = _find(_ELEMENTS, key) or _find(_all_plain(), _plain(key))
+        found = _find(_ELEMENTS, key) or _find(_others(), key) or _find(_all_plain(), _plain(key))
         if found and len(_found) < _MOST_FOUND:
             _found[key] = found
     return found
+
+
+def all_lines():
+    return (_ELEMENTS + _others()[1:]).strip().split("\n")
+
+
+def _others():
+    from . import wire_names_rare
+
+    return wire_names_rare.elements
 
 
 def _find(table, key):
@@ -125,7 +91,7 @@ def _all_plain():
     global _plain_elements
     if _plain_elements is None:
         lines = [""]
-        for line in _ELEMENTS.strip().split("\n"):
+        for line in all_lines():
             head, names = line.split("|", 1)
             lines.append(head + "|" + "|".join([_plain(one) for one in names.split("|")]))
         _plain_elements = "\n".join(lines)

@@ -4,7 +4,7 @@ from msgin5g import wire, wire_names, wire_rare
 from msgin5g.coap.message import dotted
 
 # Every element by number, from the table itself.
-LINES = wire_names._ELEMENTS.strip().split("\n")
+LINES = wire_names.all_lines()
 NUMBERS = [int(line.split("|")[0]) for line in LINES]
 
 
