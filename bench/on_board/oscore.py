@@ -8,7 +8,7 @@ from codec import measure
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.coap.message import Message, encode, encode_options, uri_options
-from msgin5g.oscore.context import from_credentials
+from msgin5g.oscore.derive import from_credentials
 from msgin5g.oscore.security import Security
 
 BODY = b'{"temperature": 23.5, "humidity": 41, "battery": 3.71, "counter": 12345, "location": "greenhouse-7"}'

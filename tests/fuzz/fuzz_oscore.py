@@ -16,7 +16,7 @@ from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.coap.exchange import Refused
 from msgin5g.coap.message import encode, encode_options, uri_options
 from msgin5g.coap.server import Server
-from msgin5g.oscore.context import from_credentials
+from msgin5g.oscore.derive import from_credentials
 from msgin5g.oscore.security import Security, option_value, parse
 
 REFUSALS = {n.UNAUTHORIZED, n.BAD_REQUEST, n.BAD_OPTION}

@@ -34,7 +34,7 @@ def link(coap_endpoint, port=None):
 
 def secure(coap_endpoint, path):
     # A file of JSON with what provisioning writes under "oscore", and the file for sequence numbers.
-    from msgin5g.oscore.context import from_credentials
+    from msgin5g.oscore.derive import from_credentials
     from msgin5g.oscore.security import Security
     from msgin5g.oscore.storage import FileStorage
 

@@ -4,7 +4,7 @@ from coap_pair import A, B, fields, path_options
 from msgin5g.coap import numbers as n
 from msgin5g.coap.endpoint import RESPONSE, Endpoint, Parameters
 from msgin5g.coap.message import dotted, encode, encode_options
-from msgin5g.oscore.security import NoContext, Security
+from msgin5g.oscore.contexts import Contexts, NoContext
 from oscore_pair import SecuredPair, Tap, raw, refusals, throw
 
 
@@ -174,7 +174,7 @@ def test_an_endpoint_without_security_does_not_know_the_option():
 
 
 def test_no_request_goes_out_unprotected_by_mistake():
-    endpoint = Endpoint(Parameters(), lambda bits: 0, security=Security())
+    endpoint = Endpoint(Parameters(), lambda bits: 0, security=Contexts(lambda kid, kid_context: None))
     try:
         endpoint.request("a", n.GET, b"", b"", None, 0)
         raise AssertionError("it went out")

@@ -4,8 +4,8 @@ from binascii import hexlify, unhexlify
 
 from msgin5g.coap.exchange import Request
 from msgin5g.coap.message import Message, encode
-from msgin5g.oscore.context import Context, from_credentials, nonce
-from msgin5g.oscore.derive import keys
+from msgin5g.oscore.context import Context, nonce
+from msgin5g.oscore.derive import from_credentials, keys
 from msgin5g.oscore.security import Security, additional_data, option_value, parse
 
 SECRET = "0102030405060708090a0b0c0d0e0f10"

@@ -170,7 +170,6 @@ class Endpoint(Transmission):
             "recent": len(self._recent),
             "recent_octets": self._recent.octets,
             "recent_shed": self._recent.shed,
-            "contexts": self.security.held() if self.security else 0,
         }
 
     # -- receiving

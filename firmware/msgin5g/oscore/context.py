@@ -1,7 +1,5 @@
 # A security context (RFC 8613, 3): what two peers share, and what this one has sent and received under it.
 
-from binascii import unhexlify
-
 try:
     from .aead import Aead
 except ImportError:
@@ -12,11 +10,6 @@ LOST = 1 << 40
 _LONGEST_ID = 7
 
 _nonce = bytearray(13)
-
-
-class Exhausted(Exception):
-    # All sequence numbers are used: this context needs new keys.
-    pass
 
 
 class Context:
@@ -72,7 +65,7 @@ class Context:
     def _reserve(self):
         limit = self._next + self._stride
         if limit > LOST:
-            raise Exhausted(self.name)
+            raise OverflowError("all sequence numbers are used: new keys are needed")
         self._storage.save(limit)
         self._limit = limit
 
@@ -117,18 +110,3 @@ def _iv(common, identifier):
     for place in range(size):
         made[8 - size + place] ^= identifier[place]
     return made
-
-
-def from_credentials(stored, storage, name="", window=32, stride=64):
-    # stored: a dict of hexadecimal strings, as provisioning writes it: master_secret, master_salt, sender_id,
-    # recipient_id, and id_context, which may be null. The other side's are the same with the two ids exchanged.
-    from .derive import keys
-
-    id_context = stored.get("id_context")
-    id_context = None if id_context is None else unhexlify(id_context)
-    sender_id, recipient_id = unhexlify(stored["sender_id"]), unhexlify(stored["recipient_id"])
-    if sender_id == recipient_id:
-        raise ValueError("sender_id and recipient_id are the same")
-    secret, salt = unhexlify(stored["master_secret"]), unhexlify(stored.get("master_salt") or "")
-    derived = keys(secret, salt, sender_id, recipient_id, id_context)
-    return Context(name, sender_id, recipient_id, id_context, derived, storage, window, stride)

@@ -1,6 +1,12 @@
 # Security for many peers: their contexts, loaded when they are heard of, as many in memory as there is room for.
 
-from .security import NoContext, Security
+from ..coap.exchange import Full
+from .security import Security
+
+
+class NoContext(Full):
+    # There are no keys for that address (yet): try again when its peer has been heard of.
+    pass
 
 
 class Contexts(Security):
@@ -38,6 +44,12 @@ class Contexts(Security):
         if context is None:
             raise NoContext
         return context
+
+    def open_request(self, message, address):
+        opened = super().open_request(message, address)
+        if opened and not opened[3]:
+            self.heard(opened[0], address)
+        return opened
 
     def heard(self, context, address):
         # Where it was heard last. Who comes to an address takes it over from whom it was.

@@ -1,8 +1,24 @@
-# The keys of a context from its master secret: HKDF SHA-256 (RFC 5869) with the info of RFC 8613, 3.2.1.
+# A context from its master secret: HKDF SHA-256 (RFC 5869) with the info of RFC 8613, 3.2.1. Used once for each.
 
+from binascii import unhexlify
 from hashlib import sha256
 
+from .context import Context
+
 _ALGORITHM = 10
+
+
+def from_credentials(stored, storage, name="", window=32, stride=64):
+    # stored: a dict of hexadecimal strings, as provisioning writes it: master_secret, master_salt, sender_id,
+    # recipient_id, and id_context, which may be null. The other side's are the same with the two ids exchanged.
+    id_context = stored.get("id_context")
+    id_context = None if id_context is None else unhexlify(id_context)
+    sender_id, recipient_id = unhexlify(stored["sender_id"]), unhexlify(stored["recipient_id"])
+    if sender_id == recipient_id:
+        raise ValueError("sender_id and recipient_id are the same")
+    secret, salt = unhexlify(stored["master_secret"]), unhexlify(stored.get("master_salt") or "")
+    derived = keys(secret, salt, sender_id, recipient_id, id_context)
+    return Context(name, sender_id, recipient_id, id_context, derived, storage, window, stride)
 
 
 def keys(secret, salt, sender_id, recipient_id, id_context):

@@ -2,7 +2,7 @@
 # the endpoint sends and opens what it receives (RFC 8613, 8), for one peer; for many see contexts.py.
 
 from ..coap import numbers as n
-from ..coap.exchange import Full, Refused
+from ..coap.exchange import Refused
 from ..coap.message import FormatError, encode_options
 from .context import nonce
 
@@ -16,14 +16,9 @@ FORGED = "oscore_forged"
 CHALLENGED = "oscore_challenged"
 
 
-class NoContext(Full):
-    # There are no keys for that address (yet): try again when the peer has been heard of.
-    pass
-
-
 class Security:
     # open_paths: what may be asked without protection.
-    def __init__(self, context=None, open_paths=()):
+    def __init__(self, context, open_paths=()):
         self.context = context
         self.open_paths = open_paths
         # The code of the latest error that came unprotected, as from a peer that does not know this context. Only
@@ -49,17 +44,8 @@ class Security:
         return None
 
     def at(self, address):
-        # For a request to an address; raises NoContext.
-        if self.context is None:
-            raise NoContext
+        # For a request to an address. There always is one, or an endpoint.Full is raised.
         return self.context
-
-    def heard(self, context, address):
-        # Its peer is there.
-        pass
-
-    def held(self):
-        return 1 if self.context else 0
 
     # -- sealing: (code, options, payload) as they go out
 
@@ -84,7 +70,8 @@ class Security:
         # what may be a replay (RFC 8613, 8.3). own: it does not.
         context = request.context
         value, made = b"", None
-        if own or not request.fresh or _observes(options):
+        if own or not request.fresh or (options and options[0] < n.URI_PATH << 4):
+            # It may have an Observe option, or what comes before Uri-Path as well.
             piv = context.take_piv()
             value = option_value(piv)
             made = nonce(context.sender_iv, piv)
@@ -143,7 +130,6 @@ class Security:
             challenge = self._challenge(context)
         else:
             context.accept(number)
-            self.heard(context, address)
         return context, piv, shown, challenge
 
     def open_response(self, exchange, message):
@@ -270,12 +256,3 @@ def additional_data(kid, piv):
         data[at] = octet
     data[at + 1] = 0x40
     return data
-
-
-def _observes(options):
-    # Observe, when it is there, comes before Uri-Path.
-    if not options or options[0] >= n.URI_PATH << 4:
-        return False
-    from .options import pairs
-
-    return any([number == n.OBSERVE for number, _ in pairs(options)])

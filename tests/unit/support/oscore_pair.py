@@ -6,7 +6,7 @@ from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.coap.message import Message
 from msgin5g.coap.server import Server
-from msgin5g.oscore.context import from_credentials
+from msgin5g.oscore.derive import from_credentials
 from msgin5g.oscore.security import Security
 
 SECRET = "0102030405060708090a0b0c0d0e0f10"
