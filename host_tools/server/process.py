@@ -25,6 +25,7 @@ from host_tools.server.groups import Groups
 from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
 from host_tools.server.rest.http_server import HttpServer
+from host_tools.server.rest.topics import TopicOperations
 from host_tools.server.service import Service
 from host_tools.server.topics import Topics
 from host_tools.server.topics_face import TopicsFace
@@ -99,7 +100,12 @@ class ServerProcess:
             self.service, self.application_servers, self.callback, credentials, self.committed, now
         )
         self.http = HttpServer(
-            self.rest.app(routes("server", self.snapshot, lambda: True)),
+            self.rest.app(
+                [
+                    *TopicOperations(self.rest, self.topics).routes(),
+                    *routes("server", self.snapshot, lambda: True),
+                ]
+            ),
             settings.http_host,
             settings.http_port,
             settings.tls_certificate,

@@ -11,11 +11,15 @@ from world import World
 
 from host_tools.server.application_servers import ApplicationServers
 from host_tools.server.callback import Callback
+from host_tools.server.groups import Groups
 from host_tools.server.rest import wire_api
 from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
+from host_tools.server.rest.topics import TopicOperations
 from host_tools.server.service import Service
-from host_tools.settings import ApplicationServer, Credential
+from host_tools.server.topics import Topics
+from host_tools.settings import ApplicationServer, Credential, Group
+from host_tools.settings import Topics as TopicBounds
 from host_tools.store import SqliteStore
 
 AS_TOKEN, OTHER_TOKEN, GATEWAY_TOKEN, LAB_TOKEN = "as-secret", "other-secret", "gateway-secret", "lab-secret"
@@ -119,8 +123,12 @@ class Server:
             lambda: self.world.now,
             **face,
         )
+        Groups(self.service, [Group(service_id="pumps", members=["ue1"], application_servers=["as1"])])
+        self.topics = Topics(self.service, TopicBounds(most_for_one=2, most=3))
         self.client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(self.face.app(), raise_app_exceptions=False),
+            transport=httpx2.ASGITransport(
+                self.face.app(TopicOperations(self.face, self.topics).routes()), raise_app_exceptions=False
+            ),
             base_url="http://server.example",
             headers={"Authorization": f"Bearer {AS_TOKEN}"},
         )

@@ -97,7 +97,7 @@ async def test_known_but_not_reachable(server, message, tokens):
     }
 
 
-@pytest.mark.parametrize("kind", ["GROUP", "BC", "TOPIC", "SOMETHING_NEW", ""])
+@pytest.mark.parametrize("kind", ["BC", "SOMETHING_NEW", ""])
 async def test_recipients_that_are_not_supported(server, message, problem, kind):
     problem(await server.post(AS_MESSAGE, message(to_kind=kind)), 404, "UNSUPPORTED_RECIPIENT")
     assert server.service.counters["unsupported_recipient"] == 1 and len(server.store) == 0

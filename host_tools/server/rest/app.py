@@ -102,10 +102,10 @@ class RestFace:
     def app(self, further: Sequence[BaseRoute] = ()) -> Starlette:
         """The ASGI application; further routes, such as the operator's pages, may come with it."""
         routes = [
-            Route(wire_api.REGISTRATIONS, self._bounded(self._register), methods=["POST"]),
-            Route(wire_api.REGISTRATION, self._bounded(self._deregister), methods=["DELETE"]),
+            Route(wire_api.REGISTRATIONS, self.bounded(self._register), methods=["POST"]),
+            Route(wire_api.REGISTRATION, self.bounded(self._deregister), methods=["DELETE"]),
             *(
-                Route(one.path, self._bounded(partial(self._deliver, one)), methods=["POST"])
+                Route(one.path, self.bounded(partial(self._deliver, one)), methods=["POST"])
                 for one in _DELIVERIES
             ),
             *further,
@@ -119,7 +119,9 @@ class RestFace:
         app.router.redirect_slashes = False
         return app
 
-    def _bounded(self, handle: _Handler) -> _Handler:
+    def bounded(self, handle: _Handler) -> _Handler:
+        """A handler that refuses when too many requests are under way."""
+
         async def bounded(request: Request) -> Response:
             if self._under_way >= self.most_requests:
                 raise too_many(self.most_requests)
@@ -135,7 +137,7 @@ class RestFace:
 
     async def _register(self, request: Request) -> Response:
         credential = self.credentials.of(request)
-        body = await self._body(request, schemas.ASRegistration)
+        body = await self.body(request, schemas.ASRegistration)
         if not (0 < len(body.as_service_id) <= _LONGEST_ID and body.as_service_id.isprintable()):
             raise validation.invalid("as_service_id", f"not 1 to {_LONGEST_ID} printable characters")
         credential.require(wire.AS, body.as_service_id)
@@ -171,7 +173,7 @@ class RestFace:
 
     async def _deliver(self, operation: _Operation, request: Request) -> Response:
         credential = self.credentials.of(request)
-        body = await self._body(request, operation.body)
+        body = await self.body(request, operation.body)
         sender = body.originator
         if operation.originator not in (None, sender.address_type):
             detail = f"this is for messages from addresses of type {operation.originator}"
@@ -210,7 +212,12 @@ class RestFace:
 
     # -- what all requests have
 
-    async def _body(self, request: Request, kind: type[T]) -> T:
+    async def body(self, request: Request, kind: type[T]) -> T:
+        """What a request carries.
+
+        Raises:
+            Problem: it is too large, too slow, or not what it has to be.
+        """
         media_type = request.headers.get(wire_api.CONTENT_TYPE, "").partition(";")[0].strip().lower()
         if media_type != wire_api.JSON:
             params = [InvalidParam(f"header {wire_api.CONTENT_TYPE}", f"only {wire_api.JSON} is understood")]
@@ -235,6 +242,10 @@ class RestFace:
             if len(octets) > self.most_body:
                 raise self._too_large()
         return bytes(octets)
+
+    def answer(self, body: msgspec.Struct, status: int) -> Response:
+        """A response with a body."""
+        return _json(body, status)
 
     def _too_large(self) -> Problem:
         return Problem(wire_api.TOO_LARGE, f"a message has at most {self.most_body} octets")

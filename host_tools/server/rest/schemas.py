@@ -124,6 +124,36 @@ class ASRegistrationAck(_Body, kw_only=True):
     result: ProblemDetails
 
 
+class TopicUnsubscription(_Body, kw_only=True):
+    """The end of subscriptions to Messaging Topics."""
+
+    originator: Address
+    messaging_topics: Names
+
+
+class TopicSubscription(TopicUnsubscription, kw_only=True):
+    """Subscriptions to Messaging Topics, and until when."""
+
+    message_expiration_time: DateTime | UnsetType = UNSET
+
+
+class TopicSubscriptionAck(_Body, kw_only=True):
+    """The answer to a subscription."""
+
+    subscription_status: str
+    message_expiration_time: DateTime | UnsetType = UNSET
+
+
+class ManyMessageDelivery(UEMessageDelivery, kw_only=True):
+    """A message for many on its way to one Application Server: by which group or topic it comes.
+
+    Not in TS 29.538, whose receivers ignore members they do not know.
+    """
+
+    group_service_id: str | UnsetType = UNSET
+    messaging_topic: str | UnsetType = UNSET
+
+
 # -- messages
 
 
@@ -142,7 +172,7 @@ def to_elements(body: Delivery, message_type: str) -> Elements:
 def from_elements(elements: Elements) -> dict[str, Any]:
     """A message or report as the members of UEMessageDelivery or DeliveryStatusReport."""
     report = elements[wire.MESSAGE_TYPE] == wire.IMDN
-    return _members(DeliveryStatusReport if report else UEMessageDelivery, elements)
+    return _members(DeliveryStatusReport if report else ManyMessageDelivery, elements)
 
 
 def _members(kind: type[_Body], elements: Elements) -> dict[str, Any]:

@@ -17,6 +17,8 @@ REGISTRATION_ID = "registrationId"
 REGISTRATION = f"{REGISTRATIONS}/{{{REGISTRATION_ID}}}"
 DELIVER_AS_MESSAGE = "/msgs-msgdelivery/v1/deliver-as-message"
 DELIVER_UE_MESSAGE = "/msgs-msgdelivery/v1/deliver-ue-message"
+SUBSCRIBE = "/msgs-topiclistevent/v1/request-topic-subscription"
+UNSUBSCRIBE = "/msgs-topiclistevent/v1/request-topic-unsubscription"
 DELIVER_REPORT = "/msgs-msgdelivery/v1/deliver-report"
 
 # Behind an Application Server's targetUri. TS 29.538 has no API for that direction: docs/clauses.md says what is done.
