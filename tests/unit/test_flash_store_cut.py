@@ -69,8 +69,6 @@ class File:
 
 class Files:
     # Stands in for os and open() of the log: a folder in memory.
-    O_RDONLY = 0
-
     def __init__(self):
         self.content = {}
         # (name, octets written to it, None when it was removed)

@@ -125,9 +125,8 @@ class FlashStore:
             return None
         key = self.next_key
         item = records.FlashItem(
-            key, hop, originator, kind, message_id, body, expires, report, priority, segment
+            self, key, hop, originator, kind, message_id, body, expires, report, priority, segment
         )
-        item.store = self
         item.identity = identity
         parts = records.of_item(item)
         if parts is None:

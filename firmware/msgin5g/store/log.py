@@ -344,7 +344,7 @@ def sync(file):
 def sync_folder(folder):
     # On a host, a new file's name is durable by this alone.
     if hasattr(os, "fsync"):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, 0)
         try:
             os.fsync(descriptor)
         finally:

@@ -25,8 +25,14 @@ _AT_ONCE = 32
 
 
 class FlashItem(Item):
-    # Of those not written yet: was a commit of it tried? Then it may be on flash.
-    doubtful = False
+    def __init__(self, store, *fields):
+        super().__init__(*fields)
+        self.store = store
+        # Of its payload on flash.
+        self.size = 0
+        # Of those not written yet: its identity; was a commit of it tried? Then it may be on flash.
+        self.identity = b""
+        self.doubtful = False
 
     @property
     def body(self):
@@ -66,8 +72,20 @@ def read_item(file, length, store):
     head = struct.unpack(_HEAD, file.read(_HEAD_SIZE))
     texts = [str(file.read(count), "utf-8") for count in head[6:]]
     expires = None if head[1] == NEVER else head[1]
-    item = FlashItem(head[0], *texts, None, expires, bool(head[5]), head[4], head[2])
-    item.store = store
+    hop, originator, kind, message_id = texts
+    item = FlashItem(
+        store,
+        head[0],
+        hop,
+        originator,
+        kind,
+        message_id,
+        None,
+        expires,
+        bool(head[5]),
+        head[4],
+        head[2],
+    )
     item.size = length
     return item
 

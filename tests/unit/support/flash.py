@@ -1,7 +1,7 @@
 """Folders for stores on flash: LittleFS or FAT in RAM on MicroPython, with wear counted and power that fails; a folder
 of the host on CPython."""
 
-# pyright: reportAttributeAccessIssue=false, reportMissingImports=false
+# pyright: reportAttributeAccessIssue=false, reportMissingImports=false, reportPossiblyUnboundVariable=false
 
 import os
 import sys
