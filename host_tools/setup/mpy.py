@@ -6,6 +6,7 @@ Constants are put where they are used (constants.py); that source, line for line
 What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
 """
 
+import ast
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,11 @@ def compile_module(package: Package, source: Path) -> str:
     }
     written = INLINED / name
     text = inlined(package, source)
+    if not ast.parse(text).body:
+        # A package of which there is nothing to say needs no module, which would cost heap.
+        for path in (*targets, written):
+            path.unlink(missing_ok=True)
+        return ""
     if written.exists() and written.read_text() == text and all(target.exists() for target in targets):
         return ""
     written.unlink(missing_ok=True)
