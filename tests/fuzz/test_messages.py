@@ -1,17 +1,18 @@
 """The contract of MSGin5G messages under any input. The same examples in every run.
 
 * Whatever the octets, messages.decode returns a dict or raises BadMessage; nothing else.
-* What it returns is encoded to what decodes to the same.
+* What it returns is encoded to what decodes to the same, in either format.
 * Whatever is POSTed to the resource, its handler does not fail, and there is one answer; to the real server as well.
 """
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgin5g import messages, messages_json, wire, wire_names
+from msgin5g import cbor, messages, messages_json, wire, wire_names
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
@@ -34,7 +35,7 @@ repeatable = settings(
 
 UE, OTHER = "ue1@a", "ue2@a"
 
-NUMBERS = [int(line.split("|")[0]) for line in wire_names._ELEMENTS.strip().split("\n")]
+NUMBERS = [int(line.split("|")[0]) for line in wire_names.all_lines()]
 names = st.builds(wire.name, st.sampled_from(NUMBERS), st.sampled_from([wire.STAGE_2, wire.API]))
 odd_names = st.builds(
     lambda name, mark: mark.join(name.split(" ")).upper(), names, st.sampled_from(["", "_", "-", " \t"])
@@ -109,12 +110,13 @@ bodies = st.one_of(
 )
 
 
-def check_decode(octets):
+def check_decode(octets, content_format=coap.JSON, implied=None):
     try:
-        elements = messages.decode(octets)
+        elements = messages.decode(octets, content_format, implied)
     except messages.BadMessage as bad:
         # What its sender is answered with.
-        messages.encode({**bad.elements, wire.FAILURE_CAUSE: bad.cause})
+        for answered_in in (coap.JSON, coap.CBOR):
+            messages.encode({**bad.elements, wire.FAILURE_CAUSE: bad.cause}, answered_in, implied)
         return
     assert elements[wire.MESSAGE_TYPE] in wire.MANDATORY
     for number in wire.IDENTIFIERS:
@@ -126,6 +128,11 @@ def check_decode(octets):
     messages.payload(elements)
     again = messages.encode(elements)
     assert messages.encode(messages.decode(again)) == again
+    compact = messages.encode(elements, coap.CBOR, implied)
+    back = messages.decode(compact, coap.CBOR, implied)
+    assert messages.encode(back, coap.CBOR, implied) == compact
+    # Half of a surrogate pair is in JSON alone.
+    assert back == elements or has_surrogates(elements)
 
 
 @repeatable
@@ -150,6 +157,92 @@ def test_nearly_valid_messages(octets):
 @given(mutated())
 def test_mutated_messages(octets):
     check_decode(octets)
+
+
+# -- CBOR
+
+
+def has_surrogates(value):
+    """Whether there is half of a surrogate pair in it, somewhere."""
+    if isinstance(value, str):
+        return any("\ud800" <= letter < "\ue000" for letter in value)
+    if isinstance(value, dict):
+        return any(has_surrogates(one) for one in value.values())
+    return isinstance(value, list) and any(has_surrogates(one) for one in value)
+
+
+implications = st.sampled_from(
+    [None, (wire.ORIGINATOR, UE), (wire.DESTINATION, UE), (wire.DESTINATION, "plain")]
+)
+items = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(1 << 64), (1 << 64) - 1),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        st.binary(max_size=20),
+        st.sampled_from([UE, OTHER, "", "x" * 300, "2030-01-01T00:00:00Z"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.integers(-2, len(wire.KINDS) + 2), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@st.composite
+def cbor_bodies(draw):
+    """Any octets, any map, or a valid message in CBOR that something has happened to."""
+    what = draw(st.integers(0, 3))
+    if what == 0:
+        return draw(st.binary(max_size=60))
+    if what == 1:
+        return cbor.encode(draw(st.dictionaries(st.integers(0, len(wire.KINDS)), items, max_size=8)))
+    octets = messages.encode(draw(st.sampled_from(VALID)), coap.CBOR, draw(implications))
+    if what == 2:
+        return cbor.encode(
+            {**cbor.decode(octets), **draw(st.dictionaries(st.integers(0, 70), items, max_size=3))}
+        )
+    octets = bytearray(octets)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(0, len(octets) - 1)))
+        if draw(st.booleans()) and octets:
+            octets[at] = draw(st.integers(0, 255))
+        else:
+            octets[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(octets)
+
+
+@repeatable
+@given(cbor_bodies(), implications)
+def test_any_cbor(octets, implied):
+    check_decode(octets, coap.CBOR, implied)
+
+
+@repeatable
+@given(st.one_of(objects, nearly_valid()), implications)
+def test_any_json_goes_on_in_cbor(value, implied):
+    octets = value if isinstance(value, bytes) else json.dumps(value).encode()
+    try:
+        elements = messages.decode(octets)
+    except messages.BadMessage:
+        return
+    compact = messages.encode(elements, coap.CBOR, implied)
+    back = messages.decode(compact, coap.CBOR, implied)
+    assert back == elements or has_surrogates(elements)
+
+
+@repeatable
+@given(items)
+def test_what_cbor_writes_it_reads(value):
+    assert cbor.decode(cbor.encode(value), deepest=20) == value
+
+
+@repeatable
+@given(st.binary(max_size=60))
+def test_any_octets_as_cbor(octets):
+    with contextlib.suppress(cbor.NotCbor):
+        cbor.decode(octets)
 
 
 @repeatable
@@ -197,7 +290,7 @@ def endpoint(world):
 
 
 @repeatable
-@given(bodies, st.sampled_from([coap.JSON, coap.JSON, coap.JSON, coap.CBOR, 0]))
+@given(st.one_of(bodies, cbor_bodies()), st.sampled_from([coap.JSON, coap.JSON, coap.CBOR, coap.CBOR, 0]))
 def test_the_resource_always_answers(octets, content_format):
     world = World()
     server = Server(endpoint(world))
@@ -249,9 +342,9 @@ def lab(tmp_path):
 
 
 @repeatable
-@given(octets=bodies)
-def test_the_server_always_answers(lab, octets):
-    response = lab.ue.post(octets)
+@given(posted=st.one_of(st.tuples(bodies, st.just(coap.JSON)), st.tuples(cbor_bodies(), st.just(coap.CBOR))))
+def test_the_server_always_answers(lab, posted):
+    response = lab.ue.post(*posted)
     assert lab.errors == []
     assert response.code is not None
     assert response.code != coap.INTERNAL_SERVER_ERROR
