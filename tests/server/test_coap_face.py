@@ -406,3 +406,15 @@ def test_killed_before_the_commit_nothing_was_acknowledged(lab):
     lab.world.advance(10_000)
     assert [dotted(response.code) for response in responses] == ["2.04"]
     assert second.ids() == ["m-1"]
+
+
+def test_what_is_urgent_overtakes_what_waits(lab):
+    first, second = both(lab)
+    second.post(messages.deregistration(UE2))
+    for message_id, priority in (("1", wire.LOW), ("2", wire.MIDDLE), ("3", wire.HIGH)):
+        elements = msg(message_id)
+        elements[wire.PRIORITY_TYPE] = priority
+        first.post(elements)
+    second.register(UE2)
+    lab.world.settle()
+    assert second.ids() == ["3", "2", "1"]

@@ -2,6 +2,7 @@
 
 import pytest
 from msgin5g import messages, wire
+from msgin5g.delivery import HIGH, LOW, MIDDLE
 
 from host_tools.server.service import ACCEPTED, Outcome, Service, party
 from host_tools.store import SqliteStore
@@ -167,6 +168,46 @@ def test_how_long_a_message_is_held(server, stated, held, expected):
     expires = None if stated is None else server.clock.seconds + stated
     server.submit(msg(held=held, expires=expires))
     assert server.ues.items[0].expires == server.clock.seconds + expected
+
+
+@pytest.mark.parametrize(
+    ("latency", "expected"), [(0, 0), (1, 1), (1500, 2), (-5, 0), (10**30, wire.LONGEST_EXPIRATION)]
+)
+def test_a_latency_is_how_long_it_is_held_at_most(server, latency, expected):
+    elements = msg(held=False)
+    elements[wire.LATENCY] = latency
+    server.submit(elements)
+    assert server.ues.items[0].expires == server.clock.seconds + expected
+    held = msg("2")
+    held[wire.LATENCY] = latency
+    server.submit(held)
+    assert server.ues.items[1].expires == server.clock.seconds + wire.DEFAULT_EXPIRATION
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [("HIGH", HIGH), ("High", HIGH), ("MIDDLE", MIDDLE), ("LOW", LOW), ("URGENT", MIDDLE), (None, MIDDLE)],
+)
+def test_priority_is_kept_with_the_message(server, stated, expected):
+    elements = msg()
+    if stated:
+        elements[wire.PRIORITY_TYPE] = stated
+    server.submit(elements)
+    assert server.ues.items[0].priority == expected
+    assert server.stored()[0].priority == expected
+
+
+def test_steps_come_before_the_target_and_the_first_that_decides_ends_it(server):
+    passed = []
+    server.service.steps += [
+        lambda elements, body, now: passed.append(1),
+        lambda elements, body, now: ACCEPTED if elements[wire.MESSAGE_ID] == "m-1" else None,
+        lambda elements, body, now: passed.append(3),
+    ]
+    assert server.submit(msg("m-1")) == ACCEPTED
+    assert (passed, server.ues.items) == ([1], [])
+    server.submit(msg("m-2"))
+    assert (passed, len(server.ues.items)) == ([1, 1, 3], 1)
 
 
 # -- duplicates

@@ -92,3 +92,33 @@ def test_overrides_win_and_are_checked_too(tmp_path):
 def test_transmission_parameters():
     parameters = Coap(ack_timeout=100, max_retransmit=2).parameters(7)
     assert (parameters.ack_timeout, parameters.max_retransmit, parameters.nstart) == (100, 2, 7)
+
+
+def test_groups_topics_and_configurations_of_a_server(tmp_path):
+    path = tmp_path / "server.toml"
+    path.write_text(
+        "registration_lifetime = 3600\n"
+        "[topics]\nmost_for_one = 5\n"
+        '[configuration]\ndomain = "d"\nwritable = true\n'
+        '[[groups]]\nservice_id = "g"\nmembers = ["a", "b"]\napplication_servers = ["as"]\n'
+        '[[ue_configurations]]\nue_service_id = "a"\nserver = "coap://s"\nue_ids = ["urn:uuid:1"]\nsegment_size = 512\n'
+    )
+    settings = load(path, ServerSettings)
+    assert settings.groups[0].members == ["a", "b"]
+    assert (settings.topics.most_for_one, settings.topics.most) == (5, 200_000)
+    assert settings.ue_configurations[0].segment_size == 512
+    assert settings.registration_lifetime == 3600
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("registration_lifetime = 1", "registration_lifetime = 1: Expected `int` >= 60"),
+        ('[[groups]]\nservice_id = "g"', "groups[0].members is missing"),
+        ("[topics]\nmost = 0", "topics.most = 0: Expected `int` >= 1"),
+        ('[[ue_configurations]]\nue_service_id = "a"', "ue_configurations[0].server is missing"),
+        ('[configuration]\nval_service = "a/b"', "configuration.val_service = 'a/b': "),
+    ],
+)
+def test_what_is_wrong_with_groups_topics_and_configurations(tmp_path, text, said):
+    assert refused(tmp_path, text, ServerSettings).startswith(said)
