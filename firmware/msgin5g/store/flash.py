@@ -288,17 +288,14 @@ class FlashStore:
         items, octets = self._used[inbox]
         items += 1 - self._most[inbox]
         octets += item.size - (self._most_octets >> 2)
-        dropped = []
+        if items <= 0 and octets <= 0:
+            return
+        dropped = None
         if not inbox and self.when_full != REFUSE and item.size <= self._most_octets >> 2:
-            for key in self._droppable(item.priority):
-                if items <= 0 and octets <= 0:
-                    break
-                victim = self._find(key)
-                if victim and (self.may_drop is None or self.may_drop(victim)):
-                    dropped.append(victim)
-                    items -= 1
-                    octets -= victim.size
-        if items > 0 or octets > 0:
+            from .policy import choose
+
+            dropped = choose(self, item.priority, items, octets)
+        if dropped is None:
             self.counters["refused"] += 1
             raise Full
         for victim in dropped:
@@ -307,19 +304,18 @@ class FlashStore:
             if self.on_dropped:
                 self.on_dropped(victim)
 
-    def _droppable(self, priority):
-        # Keys of what the policy drops, the first one first.
+    def outgoing(self):
+        # (priority, key) of all that is to go out.
         found = [
             (record[7], record[0])
             for record in map(self._index.at, range(len(self._index)))
             if record[6] >= len(INCOMING) and record[0] not in self._gone
         ]
         found.extend([(item.priority, item.key) for item in self._new if item.hop not in INCOMING])
-        if self.when_full == DROP_OLDEST:
-            return sorted([key for _, key in found])
-        return [key for _, key in sorted([(-other, key) for other, key in found if other >= priority])]
+        return found
 
-    def _find(self, key):
+    def find(self, key):
+        # An item, None when it is not there or can't be read.
         for item in self._new:
             if item.key == key:
                 return item
