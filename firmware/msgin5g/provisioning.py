@@ -17,7 +17,7 @@ from binascii import hexlify
 
 from . import wire
 from .client import Client
-from .oscore.context import from_credentials
+from .oscore.derive import from_credentials
 from .oscore.security import Security
 from .oscore.storage import FileStorage
 
