@@ -251,13 +251,22 @@ class Reassembly:
             else:
                 self._wait(one, now)
 
-    def hop(self, origin, message_id):
+    def hop(self, origin, message_id) -> str:
         # Where the segments of a message are in the store.
         return SEGMENTS
 
     def knows(self, elements):
-        # Does this segment belong to a message of which there are others?
-        return (messages.originator(elements), elements[wire.MESSAGE_ID]) in self._sets
+        # Does this segment belong to a message of which there are others, or were?
+        origin, message_id = messages.originator(elements), elements[wire.MESSAGE_ID]
+        return (origin, message_id) in self._sets or self._ended(origin, message_id) is not None
+
+    def _ended(self, origin, message_id):
+        # _WHOLE or _GIVEN_UP, None when neither is known.
+        for outcome in (_WHOLE, _GIVEN_UP):
+            hop = self.hop(origin, message_id)
+            if self._store.knows(hop, "\t".join(origin), wire.MSG, message_id, outcome):
+                return outcome
+        return None
 
     def take(self, elements, body, now):
         # A segment -> (code, cause) to answer with once it is durable; cause is None when it is accepted.
@@ -273,16 +282,15 @@ class Reassembly:
         origin, message_id = messages.originator(elements), elements[wire.MESSAGE_ID]
         one = self._sets.get((origin, message_id))
         if one is None:
-            hop = self.hop(origin, message_id)
-            name = "\t".join(origin)
-            if self._store.knows(hop, name, wire.MSG, message_id, _WHOLE):
+            ended = self._ended(origin, message_id)
+            if ended == _WHOLE:
                 self.counters["duplicates"] += 1
                 return wire.ACCEPTED, None
-            if self._store.knows(hop, name, wire.MSG, message_id, _GIVEN_UP):
+            if ended == _GIVEN_UP:
                 return self._refuse(wire.INVALID, wire.SEGMENTS_MISSING)
             if len(self._sets) >= self._most_sets and not self._make_room(now):
                 return self._refuse(wire.UNAVAILABLE, wire.STORE_FULL)
-            one = Message(hop, elements, self._store, self._decode)
+            one = Message(self.hop(origin, message_id), elements, self._store, self._decode)
         octets = _octets(elements)
         wrong = one.wrong(elements)
         if wrong is None and one.has(number):

@@ -10,19 +10,23 @@ from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
-from msgin5g.delivery import DONE, LATER, Delivery
+from msgin5g.delivery import DONE, KEPT, LATER, Delivery
 from msgin5g.registry import LONGEST_REQUEST, Registered, Registry
 from msgin5g.resource import (
     ACCEPTED,
     NOT_NOW,
     MessageResource,
     failure_cause,
+    from_peer,
+    in_json,
     meaning,
-    request_options,
+    outgoing,
 )
+from msgin5g.segmentation import Segmentation
 
 from host_tools.server.coap_server import ResourceServer
 from host_tools.server.presence import Lifetimes, Windows
+from host_tools.server.segmentation import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -50,6 +54,8 @@ class CoapFace:
         most_ues: bound of registered UEs.
         most_body: bound of a message's size in octets.
         lifetime: seconds without a sign of life after which a registration ends.
+        segment_size: octets of payload above which a message goes in segments to a UE that has not said what it
+            supports.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class CoapFace:
         most_ues: int = 100_000,
         most_body: int = 65536,
         lifetime: int = 86400,
+        segment_size: int = wire.SEGMENT_SIZE,
     ) -> None:
         self.counters: Counter[str] = Counter(
             registrations=0,
@@ -74,9 +81,7 @@ class CoapFace:
         self._service = service
         self._gateways = gateways
         self._client = Client(endpoint, most_body=most_body)
-        self.server = ResourceServer(
-            endpoint, most_body, most_transfers=1024, most_observers=_MOST_OBSERVERS
-        )
+        self.server = ResourceServer(endpoint, most_body, most_transfers=1024, most_observers=_MOST_OBSERVERS)
         self.resource = MessageResource(
             self.server,
             {
@@ -85,10 +90,22 @@ class CoapFace:
                 wire.MSG: self._on_message,
                 wire.IMDN: self._on_message,
                 wire.SFUPD: self._on_message,
+                wire.SEGREC: self._on_message,
+                wire.SEGCONFIR: self._on_message,
             },
+            implied=from_peer,
         )
         self.registry = Registry(endpoint, service.store, most_ues)
         self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16)
+        self.sizes = Sizes(segment_size)
+        self.segmentation = Segmentation(
+            endpoint,
+            service.store,
+            self._post,
+            self._delivery.release,
+            self._on_lost,
+            most_sets=1024,
+        )
         # Which gateway is at an address, and which UEs are behind a gateway.
         self._gateway_at: dict[object, str] = {}
         self._behind: dict[str, set[str]] = {}
@@ -167,11 +184,14 @@ class CoapFace:
             done(LATER, now)
             return
 
+        size = self.sizes.of(entry)
+        large = item.kind == wire.MSG and not item.segment and len(item.body) > size
+
         def on_response(response: Response, now: int) -> None:
             outcome = meaning(response)
             if outcome == ACCEPTED:
                 self._lifetimes.heard(hop)
-                done(DONE, now)
+                done(KEPT if large else DONE, now)
             elif self.registry.get(hop) is not entry:
                 # It has registered anew meanwhile: what is said where it was before means nothing.
                 done(LATER, now)
@@ -188,9 +208,26 @@ class CoapFace:
                 done(DONE, now)
 
         try:
-            self._client.request(entry.address, coap.POST, request_options(), item.body, on_response, now)
+            if large:
+                self.segmentation.send(item, on_response, now, size)
+            else:
+                self._post(item, item.body, on_response, now)
         except Full:
             done(LATER, now)
+
+    def _post(self, item: Item, body: bytes, on_response: Callable[[Response, int], None], now: int) -> None:
+        entry = self.registry.get(item.hop)
+        if entry is None:
+            # It has gone between two segments.
+            raise Full
+        options, body = outgoing(entry, body, self._endpoint)
+        self._client.request(entry.address, coap.POST, options, body, on_response, now)
+
+    def _on_lost(self, item: Item, cause: str, now: int) -> None:
+        # A segment that was sent again was refused.
+        self._service.counters["refused_by_recipient"] += 1
+        _log.warning("refused by recipient", recipient=item.hop, cause=cause)
+        self._service.fail(item, wire.REJECTED_BY_RECIPIENT, now)
 
     def _away(self, ue_service_id: str) -> None:
         self._delivery.forget(ue_service_id)
@@ -199,6 +236,10 @@ class CoapFace:
     # -- registration (8.2.1, 8.2.2)
 
     def _on_reg(self, request: Request, elements: Elements, now: int) -> None:
+        if wire.UE_SERVICE_ID not in elements:
+            # Several UEs at once (8.2.7).
+            self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            return
         ue = elements[wire.UE_SERVICE_ID]
         address = request.peer.address
         if len(request.payload) > LONGEST_REQUEST:
@@ -229,7 +270,8 @@ class CoapFace:
             self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.STORE_FULL, now)
             return
         self._remove_index(ue)
-        entry = Registered(ue, request.peer.address, via, request.payload)
+        body = in_json(request, elements)
+        entry = Registered(ue, request.peer.address, via, body, request.content_format)
         self.registry.save(entry)
         self._index(entry)
         self._lifetimes.heard(ue)
@@ -249,7 +291,9 @@ class CoapFace:
         for ue in self._behind.get(gateway.ue_service_id, ()):
             entry = self.registry.get(ue)
             if entry and entry.address != gateway.address:
-                self.registry.save(Registered(ue, gateway.address, entry.via, entry.body))
+                self.registry.save(
+                    Registered(ue, gateway.address, entry.via, entry.body, entry.content_format)
+                )
                 self._delivery.forget(ue)
             self._delivery.resume(ue, now)
 
@@ -287,6 +331,7 @@ class CoapFace:
         self._remove_index(ue)
         self.registry.remove(ue)
         self._windows.forget(ue)
+        self.sizes.forget(ue)
         self._lifetimes.forget(ue)
 
     # -- messages (8.3.2, 8.3.4)
@@ -319,7 +364,7 @@ class CoapFace:
             self._lifetimes.heard(originator)
         elif not self._owns(request, originator, elements, now):
             return
-        outcome = self._service.submit(elements, request.payload, now)
+        outcome = self._service.submit(elements, in_json(request, elements), now)
         if outcome.status is None:
             self.resource.answer(request, outcome.code, now)
             return

@@ -15,6 +15,7 @@ from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.server.aggregation import Aggregates
 from host_tools.server.amendments import Amendments
 from host_tools.server.application_servers import ApplicationServers
 from host_tools.server.callback import Callback
@@ -26,6 +27,7 @@ from host_tools.server.rest.app import RestFace
 from host_tools.server.rest.auth import Credentials
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.server.rest.topics import TopicOperations
+from host_tools.server.segmentation import Segments
 from host_tools.server.service import Service
 from host_tools.server.topics import Topics
 from host_tools.server.topics_face import TopicsFace
@@ -86,6 +88,8 @@ class ServerProcess:
         except ValueError as error:
             raise SettingsError(str(error)) from error
         Amendments(self.service)
+        self.segments = Segments(endpoint, self.service, self.coap)
+        Aggregates(self.service)
         self.topics = Topics(self.service, settings.topics)
         TopicsFace(self.coap.server, self.topics, self.coap.refusal)
         self.configurations = Documents(self.store, fixed, settings.configuration.most)
@@ -117,6 +121,7 @@ class ServerProcess:
     async def start(self) -> None:
         """Listen on CoAP and HTTP."""
         self.link.start()
+        self.segments.start(now())
         self.coap.start(now())
         self.callback.start(now())
         self.link.flush()
@@ -160,6 +165,7 @@ class ServerProcess:
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
             **self.service.counters,
+            **{f"segments_{key}": value for key, value in self.segments.snapshot().items()},
             "groups": len(self.groups),
             "configurations": len(self.configurations),
             "topic_subscriptions": len(self.topics),

@@ -9,9 +9,11 @@ from msgin5g.coap.server import Server as CoapServer
 from msgin5g.resource import MessageResource, request_options, told
 from world import World
 
+from host_tools.server.aggregation import Aggregates
 from host_tools.server.amendments import Amendments
 from host_tools.server.coap_face import CoapFace
 from host_tools.server.groups import Groups
+from host_tools.server.segmentation import Segments
 from host_tools.server.service import Service
 from host_tools.server.topics import Topics
 from host_tools.server.topics_face import TopicsFace
@@ -35,7 +37,8 @@ class Peer:
         self.endpoint = world.join(self.address, Endpoint(parameters, world.random.bits))
         self.client = Client(self.endpoint)
         self.resource = MessageResource(
-            CoapServer(self.endpoint), dict.fromkeys((wire.MSG, wire.IMDN, wire.MSGRESP), self._on_message)
+            CoapServer(self.endpoint),
+            dict.fromkeys((wire.MSG, wire.IMDN, wire.MSGRESP, wire.SEGREC, wire.SEGCONFIR), self._on_message),
         )
 
     def _on_message(self, request, elements, now):
@@ -83,6 +86,7 @@ class Lab:
         self.path = path
         self.most_ues = most_ues
         self.configured = groups, topics
+        self.segment_limits = {}
         self.world = World()
         self.start()
 
@@ -100,9 +104,12 @@ class Lab:
         groups, topics = self.configured
         self.groups = Groups(self.service, groups)
         Amendments(self.service)
+        self.segments = Segments(endpoint, self.service, self.face, **self.segment_limits)
+        Aggregates(self.service)
         self.topics = Topics(self.service, topics)
         TopicsFace(self.face.server, self.topics, self.face.refusal)
         self.world.before_send = [self.store.commit]
+        self.segments.start(self.world.now)
         self.face.start(self.world.now)
 
     def restart(self):

@@ -131,13 +131,18 @@ def test_a_duplicate_is_known_after_a_power_cut_and_so_are_the_copies(lab, ues):
     assert [peer.ids() for peer in ues] == [[], ["m-1"], ["m-1"]]
 
 
-def test_segments_are_no_duplicates_of_each_other(lab, ues):
+def test_a_message_in_segments_is_put_together_for_all(lab, ues):
     for number in (1, 2, 1):
         elements = group_msg()
+        elements[wire.SEGMENTATION_SET_ID] = "s"
         elements[wire.SEGMENT_NUMBER] = number
-        submit(lab, elements)
+        if number == 1:
+            elements[wire.TOTAL_SEGMENTS] = 2
+        assert submit(lab, elements) == ACCEPTED
     lab.world.settle()
-    assert [copy[wire.SEGMENT_NUMBER] for copy in ues[1].received] == [1, 2]
+    for ue in ues[1:]:
+        (copy,) = [one for one in ue.received if one[wire.MESSAGE_TYPE] == wire.MSG]
+        assert messages.payload(copy) == messages.payload(group_msg()) * 2
 
 
 def test_without_room_for_all_there_is_none_for_any(lab, ues):
