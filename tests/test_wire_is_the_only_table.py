@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgin5g import wire, wire_names, wire_rare
+from msgin5g import wire, wire_configuration, wire_names, wire_rare
 from msgin5g.coap import numbers
 from msgin5g.coap.message import dotted
 
@@ -29,7 +29,8 @@ def member_names() -> set[str]:
     for line in wire_names.all_lines():
         names.update(line.split("|")[1:])
     names.update(wire_api._MEMBERS.values())
-    return {name for name in names if " " in name or re.search("[a-z][A-Z]", name)}
+    names.update(value for value in constants(wire_configuration).values() if isinstance(value, str))
+    return {name for name in names if " " in name or re.search("[a-z][A-Z]|-.*-|^urn:", name)}
 
 
 def constants(module) -> dict[str, object]:
