@@ -200,9 +200,8 @@ def cbor_bodies(draw):
         return cbor.encode(draw(st.dictionaries(st.integers(0, len(wire.KINDS)), items, max_size=8)))
     octets = messages.encode(draw(st.sampled_from(VALID)), coap.CBOR, draw(implications))
     if what == 2:
-        return cbor.encode(
-            {**cbor.decode(octets), **draw(st.dictionaries(st.integers(0, 70), items, max_size=3))}
-        )
+        members: Any = cbor.decode(octets)
+        return cbor.encode(members | draw(st.dictionaries(st.integers(0, 70), items, max_size=3)))
     octets = bytearray(octets)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(0, len(octets) - 1)))

@@ -1,5 +1,7 @@
 """UEs that speak CBOR with the server itself: what they send is stored in JSON, what they get is in their format."""
 
+from typing import Any
+
 import pytest
 from msgin5g import cbor, messages, wire
 from msgin5g.coap import numbers as coap
@@ -51,8 +53,9 @@ def test_a_ue_registers_sends_and_receives_in_cbor(lab):
     assert other.received == [msg("m-1")]
     report = messages.report_on(msg("m-1"))
     assert other.post(report)[0] == "2.04"
-    (got,) = ue.bodies
-    assert got[0] == coap.CBOR and cbor.decode(got[1])[wire.DELIVERY_STATUS] == 0
+    ((content_format, body),) = ue.bodies
+    members: Any = cbor.decode(body)
+    assert content_format == coap.CBOR and members[wire.DELIVERY_STATUS] == 0
     assert ue.peer.received == [report]
 
 
