@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 TITLE = "Heap of the client"
 NOTES = """\
 Octets in use after a collection on a MicroPython whose objects have the size that they have on a 32-bit board. The
-minimal set is what a Client made from a device's file (provisioning.py) has loaded before it registers: CoAP, OSCORE,
-registration, sending and receiving, a store in memory, UDP. The full set has besides them the store on flash, messages
-in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy" has
+minimal set is what a Client made from a device's file (provisioning.py), with a MemoryStore, has loaded before it
+registers: CoAP, OSCORE, registration, sending and receiving, UDP. The full set has besides them the store on flash,
+messages in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy" has
 constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell no
 line then. "frozen" is a MicroPython with the modules in it (`make frozen`), so that code and names are no part of the
 heap; "as .py" is compiled on the interpreter itself. Modules are listed in an order in which each brings only itself;

@@ -24,9 +24,11 @@ def main():
         figures[place + 1] = used()
     made = None
     if device != "-":
-        from msgin5g import provisioning  # noqa: PLC0415 (as an application does, at last)
+        # As an application does, at last.
+        from msgin5g import provisioning  # noqa: PLC0415
+        from msgin5g.store.memory import MemoryStore  # noqa: PLC0415
 
-        made = provisioning.client(device)
+        made = provisioning.client(device, store=MemoryStore())
     figures[-1] = used()
     loaded = [name for name in sys.modules if name.startswith("msgin5g")]
     print(json.dumps({"used": figures, "loaded": loaded, "made": made is not None}))
