@@ -32,6 +32,12 @@ class Outgoing:
     code = coap.POST
     payload = BODY
 
+    def __init__(self, sealed_by):
+        self.context = sealed_by
+        options = uri_options("msgin5g")
+        options.append((coap.CONTENT_FORMAT, coap.JSON))
+        self.options = encode_options(options)
+
 
 def context(sender, recipient):
     stored = dict(KEYS)
@@ -44,14 +50,12 @@ def main():
     client, server = context("01", "02"), context("02", "01")
     sealing, opening = Security(client), Security(server)
     Endpoint(Parameters(), None, security=opening)
-    outgoing = Outgoing()
-    outgoing.context = client
-    outgoing.options = encode_options([*uri_options("msgin5g"), (coap.CONTENT_FORMAT, coap.JSON)])
+    outgoing = Outgoing(client)
     message = Message()
 
     def seal():
         code, options, sealed = sealing.seal(outgoing)
-        return encode(coap.CON, code, 0x1234, TOKEN, options, sealed)
+        return encode(coap.CON, code, 0x1234, TOKEN, options, sealed)  # pyright: ignore[reportArgumentType]
 
     datagram = seal()
     size = len(datagram)

@@ -95,7 +95,7 @@ def ask(runtime, keys, processes):
         output = run([*argv, through or port, json.dumps(steps), 200, 6, keys.ours], environment)
         return [json.loads(line) for line in output.splitlines()]
 
-    ask_.port = port
+    ask_.port = port  # pyright: ignore[reportFunctionMemberAccess]
     return ask_
 
 
@@ -176,7 +176,7 @@ def answer(runtime, keys, processes):
         argv = [sys.executable, HERE / "aiocoap_client.py", through or port, json.dumps(steps), keys.folder]
         return [json.loads(line) for line in run(argv).splitlines()]
 
-    answer_.port = port
+    answer_.port = port  # pyright: ignore[reportFunctionMemberAccess]
     return answer_
 
 
