@@ -13,7 +13,7 @@
 
 from binascii import a2b_base64, b2a_base64
 
-from . import cbor, message_id, rfc3339, wire, wire_values
+from . import cbor, message_id, wire, wire_values
 from .messages import BadMessage, invalid, typed
 
 # Message, individual message within it, everything else: how far in an element is.
@@ -109,6 +109,8 @@ def _as_text(number, value, domain):
             values = wire_values.VALUES[number]
             return values[value] if 0 <= value < len(values) else value
         if wire.KINDS[number] == "t" and 0 <= value < _YEAR_10000:
+            from . import rfc3339
+
             return rfc3339.format(value)
     return value
 
@@ -223,6 +225,8 @@ def _as_short(number, text, domain):
         values = wire_values.VALUES[number]
         return values.index(text) if text in values else text
     if wire.KINDS[number] == "t":
+        from . import rfc3339
+
         seconds = rfc3339.parse(text)
         return seconds if 0 <= seconds and rfc3339.format(seconds) == text else text
     if domain and number in wire_values.LOCAL and text.endswith(domain):
