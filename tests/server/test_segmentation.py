@@ -1,13 +1,17 @@
 """Messages in segments at the server: passed through, put together, cut anew, and everything about them durable."""
 
+import asyncio
 import random
 
 import pytest
 from msgin5g import messages, wire
+from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.segmentation import Large
+from msgin5g.store.memory import MemoryStore
+from world import FakeLink
 
 from host_tools.server.service import ACCEPTED
-from tests.server.lab import AS, UE1, UE2, Lab
+from tests.server.lab import AS, SERVER, UE1, UE2, Lab
 
 
 class Way:
@@ -71,11 +75,13 @@ def of(peer, kind=wire.MSG):
     return [elements for elements in peer.received if elements[wire.MESSAGE_TYPE] == kind]
 
 
+def octets_of(elements):
+    payload = messages.payload(elements) or b""
+    return payload.encode() if isinstance(payload, str) else payload
+
+
 def joined(segments):
-    pieces = [
-        messages.payload(segment) for segment in sorted(segments, key=lambda one: one[wire.SEGMENT_NUMBER])
-    ]
-    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+    return b"".join([octets_of(one) for one in sorted(segments, key=lambda one: one[wire.SEGMENT_NUMBER])])
 
 
 def said(kind, set_id, origin=(wire.UE, UE2), to=(wire.UE, UE1), missing=None):
@@ -251,6 +257,37 @@ def test_so_many_sets_and_no_more(tmp_path):
     lab.store.close()
 
 
+# -- with clients
+
+
+@pytest.mark.parametrize("sizes", [(2048, 2048), (500, 200), (200, 500)])
+def test_between_two_clients(lab, sizes):
+    octets = random.Random(1).randbytes(3000)
+
+    def client(ue, name, size):
+        profile = {wire.SUPPORTED_SEGMENT_SIZE: size}
+        link = FakeLink.at(lab.world, (name, 5683))
+        store = MemoryStore(8, 100, 40)
+        options = {"link": link, "store": store, "profile": profile, "segment_size": size}
+        return Client(ue, SERVER, security=NOT_PROTECTED, **options)
+
+    async def exchange():
+        first, second = client(UE1, "one", sizes[0]), client(UE2, "two", sizes[1])
+        await lab.world.run(first.register())
+        await lab.world.run(second.register())
+        sent = await first.send(octets, ue=UE2, report=True)
+        received = await lab.world.run(second.receive())
+        assert received.payload == octets and received.message_id == sent.message_id
+        second.inbox.finish(lab.world.now)
+        assert await lab.world.run(sent.delivered())
+        lab.world.advance(130000)
+        return first, second
+
+    for one in asyncio.run(exchange()):
+        assert len(one.store) == 0
+    assert len(lab.store) == 0 and len(lab.segments.reassembly) == 0 and len(lab.face.segmentation) == 0
+
+
 # -- seeded
 
 
@@ -258,7 +295,7 @@ def test_so_many_sets_and_no_more(tmp_path):
 def test_each_arrives_once_whatever_happens(tmp_path, seed):
     chance = random.Random(seed)
     lab = Lab(tmp_path / "server.sqlite")
-    lab.world.drop = lambda datagram, source, destination: chance.random() < 0.1
+    lab.world.drop = lambda *_: chance.random() < 0.1  # pyright: ignore[reportAttributeAccessIssue]
     first, second = lab.peer("one"), lab.peer("two")
     way = Way()
     lab.service.outbound[wire.AS] = way
