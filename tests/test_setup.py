@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.setup import debian, micropython
+from host_tools.setup import debian, micropython, mpy
 
 DEB822 = """\
 Types: deb deb-src
@@ -103,3 +103,61 @@ def test_an_interpreter_of_ones_own_joins(tmp_path):
         timeout=20,
     )
     assert f"micropython-own {own}" in done.stdout.splitlines()
+
+
+@pytest.fixture
+def firmware(tmp_path, monkeypatch):
+    """A small firmware in a folder of its own; returns a function that gives it a module."""
+    folders = {"SOURCE": "firmware", "TARGET": "mpy", "WITHOUT_LINES": "mpy-small", "INLINED": "inlined"}
+    for name, folder in folders.items():
+        monkeypatch.setattr(mpy, name, tmp_path / folder)
+    monkeypatch.setattr(mpy, "ROOT", tmp_path)
+    board = tmp_path / "board.py"
+    board.write_text("print(1)\n")
+    monkeypatch.setattr(mpy, "BOARD", board)
+    package = tmp_path / "firmware" / "msgin5g"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("# Nothing to say.\n")
+
+    def write(text):
+        (package / "one.py").write_text(text)
+
+    return write
+
+
+def test_modules_are_compiled_with_and_without_lines(firmware, tmp_path):
+    firmware("def f():\n    raise ValueError\n")
+    assert mpy.compile_all() == []
+    sizes = [(tmp_path / folder / "msgin5g/one.mpy").stat().st_size for folder in ("mpy", "mpy-small")]
+    assert sizes[0] > sizes[1]
+    assert not list(tmp_path.rglob("__init__.mpy")), "a package without statements needs no module"
+
+
+def test_only_what_changed_is_compiled_and_what_has_gone_goes(firmware, tmp_path):
+    firmware("A = 1\n")
+    other = tmp_path / "firmware/msgin5g/other.py"
+    other.write_text("from .one import A\nx = A\n")
+    mpy.compile_all()
+    compiled = tmp_path / "mpy/msgin5g/other.mpy"
+    before = compiled.stat().st_mtime_ns
+    mpy.compile_all()
+    assert compiled.stat().st_mtime_ns == before
+    # A constant of another module is part of it.
+    firmware("A = 2\n")
+    mpy.compile_all()
+    assert compiled.stat().st_mtime_ns > before
+    other.unlink()
+    mpy.compile_all()
+    assert not compiled.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A = 1\nmatch A:\n    case 1:\n        pass\n", "A = 1\ndef f(:\n    pass\n"],
+    ids=["not MicroPython", "not Python"],
+)
+def test_what_does_not_compile_is_told_with_its_line(firmware, text):
+    firmware(text)
+    [complaint] = mpy.compile_all()
+    assert "one.py" in complaint
+    assert "line 2" in complaint
