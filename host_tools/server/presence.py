@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from msgin5g.registry import Registered
 
 _NOTHING: dict[int, Any] = {}
+# Entries of a heap that may be out of date, beyond as many as there are others.
+_STALE = 64
 
 
 class Windows:
@@ -42,6 +44,10 @@ class Windows:
         if not is_open and change is not None and self._awaited.get(entry.ue_service_id) != change:
             self._awaited[entry.ue_service_id] = change
             heapq.heappush(self._next, (change, entry.ue_service_id))
+            if len(self._next) > 2 * len(self._awaited) + _STALE:
+                # Most of them are of registrations that others have replaced.
+                self._next = [(at, ue) for ue, at in self._awaited.items()]
+                heapq.heapify(self._next)
         return is_open
 
     def opens(self, entry: Registered) -> float | None:

@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS subscriptions (
 ) WITHOUT ROWID;
 """
 
+# Entries of the heap that may be out of date, beyond as many as there are others.
+_STALE = 64
+
 _log = structlog.get_logger("msgin5g.server")
 
 
@@ -155,3 +158,11 @@ class Topics:
         if subscribers.get(subscriber) != ends:
             subscribers[subscriber] = ends
             heapq.heappush(self._ends, (ends, topic, subscriber))
+            if len(self._ends) > 2 * self._count + _STALE:
+                # Most of them have been renewed or ended meanwhile.
+                self._ends = [
+                    (at, name, who)
+                    for name, all_of in self._subscribers.items()
+                    for who, at in all_of.items()
+                ]
+                heapq.heapify(self._ends)

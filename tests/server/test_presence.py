@@ -211,3 +211,13 @@ def test_those_who_are_forgotten_do_not_end():
     assert lifetimes.ended(1) == ["a"]
     assert lifetimes.ended(10) == ["c"]
     assert lifetimes.ended(10) == []
+
+
+def test_registering_again_and_again_takes_no_memory(lab, sender):
+    peer = lab.peer("sleeper")
+    for seconds in range(100, 400):
+        peer.post(messages.registration(UE2, profile(lab, seconds)))
+    assert len(lab.face._windows._next) < 100
+    sender.post(msg())
+    advance(lab, 399)
+    assert peer.ids() == ["m-1"]

@@ -262,3 +262,12 @@ def test_an_as_does_not_subscribe_here(lab, ues):
     body = messages_json.dumps({"Originating AS Service ID": "as@a", "Messaging Topics": ["alarms"]})
     code, answer = ask(ues[0], coap.POST, request_options(wire.TOPICS_PATH), body)
     assert (code, answer[wire.FAILURE_CAUSE]) == ("4.03", wire.NOT_AUTHORIZED)
+
+
+def test_renewing_again_and_again_takes_no_memory(lab, ues):
+    for seconds in range(1, 900):
+        lab.topics.subscribe((wire.UE, UE2), ["alarms"], lab.world.wall_clock() + seconds)
+    assert len(lab.topics._ends) < 100
+    lab.world.advance(899_000)
+    lab.topics.expire()
+    assert len(lab.topics) == 0
