@@ -25,7 +25,7 @@ OVERHEAD = 12
 PIECE = 320
 # A segment before its first entry.
 EMPTY = 2 * _HEADER_SIZE
-_LAST = 0x80
+_LAST = 1 << 7
 
 _ENOENT = 2
 _EEXIST = 17
