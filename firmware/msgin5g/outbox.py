@@ -3,7 +3,7 @@
 # Delivery status reports have a hop of their own, so that they do not queue behind the messages. In the store they take
 # the place of the messages that they report on, and so always find room.
 
-from . import application, messages, ticks, wire, wire_names
+from . import application, messages, ticks, wire, wire_status
 from .coap.endpoint import Full as EndpointFull
 from .delivery import DONE, KEPT, LATER, Delivery
 from .resource import (
@@ -226,12 +226,12 @@ class Outbox:
     def take_response(self, message_id, elements, now):
         # A message response tells failure or "stored for later"; acceptance is shown by its absence.
         text = elements.get(wire.DELIVERY_STATUS)
-        if text and wire_names.status(text) in (wire.FAILED, wire.REJECTED):
+        if text and wire_status.status(text) in (wire.FAILED, wire.REJECTED):
             self._not_delivered(message_id, elements, now)
 
     def take_report(self, report, now):
         reporter = messages.originator(report)[1]
-        if wire_names.status(report[wire.DELIVERY_STATUS]) == wire.SUCCESS:
+        if wire_status.status(report[wire.DELIVERY_STATUS]) == wire.SUCCESS:
             self.become(report[wire.MESSAGE_ID], application.DELIVERED, now, None, reporter)
         else:
             self._not_delivered(report[wire.MESSAGE_ID], report, now, reporter)

@@ -16,9 +16,13 @@ def __getattr__(name):
     # What only few use is elsewhere, so that a board need not hold it.
     if name.startswith("__"):
         raise AttributeError(name)
-    from . import wire_names, wire_rare
+    from . import wire_rare
 
-    return getattr(wire_rare if hasattr(wire_rare, name) else wire_names, name)
+    if hasattr(wire_rare, name):
+        return getattr(wire_rare, name)
+    from . import wire_names, wire_status
+
+    return getattr(wire_status if hasattr(wire_status, name) else wire_names, name)
 
 
 # -- information elements (TS 23.554 clause 8)

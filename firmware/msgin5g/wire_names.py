@@ -1,6 +1,7 @@
 # The part of the wire table that names the members, and how a name is looked up, in any spelling.
 
 from . import wire
+from .wire_status import plain
 
 # The elements that a small client meets; the others are in wire_names_rare.py, which is loaded on use.
 #
@@ -60,7 +61,7 @@ def element(key):
     found = _found.get(key)
     # MicroPython's JSON takes anything for a member name.
     if found is None and isinstance(key, str) and len(key) <= _LONGEST_NAME:
-        found = _find(_ELEMENTS, key) or _find(_others(), key) or _find(_all_plain(), _plain(key))
+        found = _find(_ELEMENTS, key) or _find(_others(), key) or _find(_all_plain(), plain(key))
         if found and len(_found) < _MOST_FOUND:
             _found[key] = found
     return found
@@ -93,28 +94,6 @@ def _all_plain():
         lines = [""]
         for line in all_lines():
             head, names = line.split("|", 1)
-            lines.append(head + "|" + "|".join([_plain(one) for one in names.split("|")]))
+            lines.append(head + "|" + "|".join([plain(one) for one in names.split("|")]))
         _plain_elements = "\n".join(lines)
     return _plain_elements
-
-
-def _plain(key):
-    return "".join([letter for letter in key.lower() if letter.isdigit() or letter.isalpha()])
-
-
-def status(text):
-    # A Delivery Status in any spelling seen in the field; an unknown one is taken for a failure.
-    plain = _plain(text)
-    for word, meaning in _STATUS_WORDS:
-        if word in plain:
-            return meaning
-    return wire.FAILED
-
-
-_STATUS_WORDS = (
-    ("fail", wire.FAILED),
-    ("unsuccess", wire.FAILED),
-    ("success", wire.SUCCESS),
-    ("stored", wire.STORED),
-    ("reject", wire.REJECTED),
-)
