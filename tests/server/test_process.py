@@ -8,7 +8,7 @@ import pytest
 from host_tools import housekeeping
 from host_tools.gateway.process import GatewayProcess
 from host_tools.server.process import ServerProcess
-from host_tools.settings import GatewaySettings, ServerSettings, SettingsError
+from host_tools.settings import GatewaySettings, Group, ServerSettings, SettingsError, UeConfiguration
 
 
 @pytest.fixture
@@ -91,3 +91,34 @@ def test_a_database_works_for_one_process_only(tmp_path):
 def test_a_database_in_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SettingsError, match="nowhere"):
         housekeeping.take(tmp_path / "nowhere" / "server.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        ({"groups": [Group(service_id="g", members=["a"])] * 2}, "groups: g is there twice"),
+        (
+            {"ue_configurations": [UeConfiguration(ue_service_id="a", server="coap://s")] * 2},
+            "ue_configurations: a is there twice",
+        ),
+    ],
+)
+def test_what_is_there_twice_ends_the_start(tmp_path, further, said):
+    with pytest.raises(SettingsError, match=said):
+        ServerProcess(ServerSettings(database=tmp_path / "server.sqlite", port=0, **further))
+
+
+def test_groups_topics_and_configurations_are_counted(tmp_path):
+    settings = ServerSettings(
+        database=tmp_path / "server.sqlite",
+        host="127.0.0.1",
+        port=0,
+        groups=[Group(service_id="g", members=["a"])],
+        ue_configurations=[UeConfiguration(ue_service_id="a", server="coap://s")],
+    )
+    process = ServerProcess(settings)
+    process.topics.subscribe(("UE", "a"), ["alarms"])
+    counts = process.snapshot()
+    assert (counts["groups"], counts["configurations"], counts["topic_subscriptions"]) == (1, 1, 1)
+    process.link.close()
+    process.store.close()
