@@ -10,7 +10,7 @@ from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
-from msgin5g.delivery import DONE, KEPT, LATER, Delivery
+from msgin5g.delivery import AGAIN, DONE, KEPT, LATER, Delivery
 from msgin5g.registry import LONGEST_REQUEST, Registered, Registry
 from msgin5g.resource import (
     ACCEPTED,
@@ -24,6 +24,7 @@ from msgin5g.resource import (
 )
 from msgin5g.segmentation import Segmentation
 
+from host_tools.server.aggregation import Companions
 from host_tools.server.coap_server import ResourceServer
 from host_tools.server.presence import Lifetimes, Windows
 from host_tools.server.segmentation import Sizes
@@ -54,8 +55,7 @@ class CoapFace:
         most_ues: bound of registered UEs.
         most_body: bound of a message's size in octets.
         lifetime: seconds without a sign of life after which a registration ends.
-        segment_size: octets of payload above which a message goes in segments to a UE that has not said what it
-            supports.
+        aggregate: let small messages that wait for a UE travel as one (8.4.3).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CoapFace:
         most_ues: int = 100_000,
         most_body: int = 65536,
         lifetime: int = 86400,
-        segment_size: int = wire.SEGMENT_SIZE,
+        aggregate: bool = False,
     ) -> None:
         self.counters: Counter[str] = Counter(
             registrations=0,
@@ -96,8 +96,10 @@ class CoapFace:
             implied=from_peer,
         )
         self.registry = Registry(endpoint, service.store, most_ues)
-        self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16)
-        self.sizes = Sizes(segment_size)
+        self.sizes = Sizes()
+        self._companions = Companions(endpoint, self._fits)
+        gather = self._companions.gather if aggregate else None
+        self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16, gather)
         self.segmentation = Segmentation(
             endpoint,
             service.store,
@@ -177,13 +179,18 @@ class CoapFace:
         self._delivery.forget(entry.ue_service_id)
         return False
 
-    def _send(self, hop: str, item: Item, done: Callable[[int, int], None], now: int) -> None:
+    def _fits(self, ue_service_id: str) -> int:
+        entry = self.registry.get(ue_service_id)
+        return self.sizes.of(entry) if entry else 0
+
+    def _send(self, hop: str, items: Item | list[Item], done: Callable[[int, int], None], now: int) -> None:
         entry = self.registry.get(hop)
         if entry is None or not self._is_open(entry):
             self._delivery.forget(hop)
             done(LATER, now)
             return
 
+        item = items[0] if isinstance(items, list) else items
         size = self.sizes.of(entry)
         large = item.kind == wire.MSG and not item.segment and len(item.body) > size
 
@@ -201,6 +208,10 @@ class CoapFace:
                 self._away(hop)
             elif outcome == NOT_NOW or response.code == wire.NO_SUCH_RECIPIENT:
                 done(LATER, now)
+            elif isinstance(items, list):
+                # It need not know aggregates: each by itself.
+                self._companions.refused(hop)
+                done(AGAIN, now)
             else:
                 self._service.counters["refused_by_recipient"] += 1
                 _log.warning("refused by recipient", recipient=hop, cause=failure_cause(response))
@@ -208,7 +219,9 @@ class CoapFace:
                 done(DONE, now)
 
         try:
-            if large:
+            if isinstance(items, list):
+                self._post(item, Companions.body(items), on_response, now)
+            elif large:
                 self.segmentation.send(item, on_response, now, size)
             else:
                 self._post(item, item.body, on_response, now)

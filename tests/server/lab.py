@@ -87,6 +87,7 @@ class Lab:
         self.most_ues = most_ues
         self.configured = groups, topics
         self.segment_limits = {}
+        self.aggregate = False
         self.world = World()
         self.start()
 
@@ -98,7 +99,12 @@ class Lab:
         )
         endpoint = self.world.join(SERVER, Endpoint(parameters, self.world.random.bits))
         self.face = CoapFace(
-            endpoint, self.service, self.world.wall_clock, (GATEWAY, GATEWAY2), self.most_ues
+            endpoint,
+            self.service,
+            self.world.wall_clock,
+            (GATEWAY, GATEWAY2),
+            self.most_ues,
+            aggregate=self.aggregate,
         )
         self.service.outbound[wire.UE] = self.face
         groups, topics = self.configured

@@ -2,7 +2,7 @@
 
 import pytest
 from msgin5g import messages, wire
-from msgin5g.aggregation import join
+from msgin5g.aggregation import aggregated, join, split
 from msgin5g.delivery import MIDDLE, Item
 
 from host_tools.server.aggregation import Companions
@@ -140,3 +140,40 @@ def test_what_waits_for_a_ue_may_travel_as_one(lab):
     companions.refused(UE2)
     assert companions.gather(several, 0) == 1
     assert Companions(lab.face._endpoint, lambda ue: 500).gather(several, 0) == 1
+
+
+@pytest.fixture
+def together(lab):
+    lab.aggregate = True
+    lab.restart()
+    first = lab.peer("one")
+    first.register(UE1)
+    for number in range(5):
+        first.post(msg(f"m-{number}"))
+    return lab
+
+
+def test_what_waited_comes_as_one(together):
+    second = together.peer("two")
+    second.register(UE2)
+    (whole,) = second.received
+    assert [one[wire.MESSAGE_ID] for one in split(whole)] == [f"m-{number}" for number in range(5)]
+    assert together.held(UE2) == []
+    # Each has its report.
+    assert second.post(messages.report_on(msg("m-3"))) == ("2.04", {})
+
+
+def test_a_ue_that_does_not_know_aggregates_gets_each_by_itself(together):
+    second = together.peer("two")
+    take = second.resource._handlers[wire.MSG]
+
+    def refuse(request, elements, now):
+        if aggregated(elements):
+            second.resource.refuse(request, wire.INVALID, elements, wire.MALFORMED, now)
+        else:
+            take(request, elements, now)
+
+    second.resource._handlers[wire.MSG] = refuse
+    second.register(UE2)
+    assert second.ids() == [f"m-{number}" for number in range(5)]
+    assert together.held(UE2) == [] and together.service.counters["refused_by_recipient"] == 0
