@@ -123,7 +123,7 @@ class Large:
         # Back to where a character begins; in what is not text, anywhere will do.
         octets = self._read(at - _SLACK, _SLACK + 1)
         for back in range(len(octets)):
-            if octets[-1 - back] & 0xC0 != 0x80:
+            if octets[-1 - back] >> 6 != 2:
                 return at - back
         return at
 
