@@ -19,7 +19,7 @@ from . import wire
 from .client import Client
 from .oscore.derive import from_credentials
 from .oscore.security import Security
-from .oscore.storage import FileStorage
+from .store.counter import Counter
 
 
 class NotProvisioned(Exception):
@@ -72,7 +72,7 @@ def client(file="device.json", storage=None, folder="messages", **options):
     # (or where storage keeps it). options: of Client.
     device = read(file)
     try:
-        security = DeviceSecurity(device["oscore"], storage or FileStorage(file + ".sequence"))
+        security = DeviceSecurity(device["oscore"], storage or Counter(file + ".sequence"))
         if "gateway" in device:
             security.use(device["gateway_ue_service_id"])
             options["gateway"], options["port"] = host_and_port(device["gateway"])

@@ -36,11 +36,11 @@ def secure(coap_endpoint, path):
     # A file of JSON with what provisioning writes under "oscore", and the file for sequence numbers.
     from msgin5g.oscore.derive import from_credentials
     from msgin5g.oscore.security import Security
-    from msgin5g.oscore.storage import FileStorage
+    from msgin5g.store.counter import Counter
 
     with open(path) as file:  # noqa: PTH123 (a board has no pathlib)
         given = json.load(file)
-    context = from_credentials(given["oscore"], FileStorage(given["numbers"]), "peer")
+    context = from_credentials(given["oscore"], Counter(given["numbers"]), "peer")
     coap_endpoint.security = Security(context)
     coap_endpoint.security.join(coap_endpoint)
 

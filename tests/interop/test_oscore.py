@@ -7,6 +7,7 @@ import sys
 from zlib import crc32
 
 import pytest
+from msgin5g.store.counter import Counter
 
 from tests.interop.conftest import HERE, Server, command, free_port, run
 from tests.interop.middlebox import MiddleBox
@@ -42,7 +43,7 @@ class Keys:
         (self.folder / "sequence.json").write_text(json.dumps({"next-to-send": 1000, "received": "unknown"}))
 
     def ours_restarted(self):
-        self._numbers.write_text("640\n")
+        Counter(str(self._numbers)).save(640)
 
 
 @pytest.fixture(params=[None, "a1b2c3d4e5f60718"], ids=["plain", "id-context"])

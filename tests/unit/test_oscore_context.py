@@ -1,14 +1,14 @@
 # What a context remembers: sequence numbers that outlive power cuts, replay windows; the contexts of many peers; AEAD.
 
-import os
-
+import flash
 from msgin5g.coap import numbers as n
 from msgin5g.oscore.context import LOST
 from msgin5g.oscore.contexts import Contexts, NoContext
 from msgin5g.oscore.derive import from_credentials, keys
 from msgin5g.oscore.security import option_value, parse
-from msgin5g.oscore.storage import FileStorage
+from msgin5g.store.counter import Counter
 from oscore_pair import SecuredPair, Storage, credentials, two_contexts
+from skipping import SkipTest
 
 
 def context(storage=None, **options):
@@ -108,75 +108,48 @@ def test_no_number_comes_twice_wherever_power_fails():
             assert len(set(used)) == len(used) and len(used) >= 10, (at, safe)
 
 
-# -- a file
-
-
-def remove(path):
-    for name in (path, path + ".new"):
-        try:
-            os.remove(name)
-        except OSError:
-            pass
-
-
-def write(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def in_file(name, test):
-    # Not in a folder of its own: a board has none for it.
-    path = "/tmp/msgin5g-%s-%d" % (name, id(test))
-    remove(path)
+def used_until_it_fails(storage, used):
     try:
-        test(path)
-    finally:
-        remove(path)
+        one = context(storage, stride=3)
+        for _ in range(10):
+            used.append(number(one.take_piv()))
+    except OSError:
+        pass
 
 
-def test_a_number_in_a_file():
-    def test(path):
-        assert FileStorage(path).load() is None
-        for value in (64, 128, LOST):
-            FileStorage(path).save(value)
-            assert FileStorage(path).load() == value
-
-    in_file("number", test)
-
-
-def test_a_file_wherever_power_fails():
-    # What is there is the old file, the new one or a part of it.
-    def test(path):
-        for old in (None, "64\n"):
-            for new in (None, "", "1", "12", "128", "128\n"):
-                remove(path)
-                if old:
-                    write(path, old)
-                if new is not None:
-                    write(path + ".new", new)
-                expected = 128 if new == "128\n" else 64 if old else None
-                assert FileStorage(path).load() == expected, (old, new)
-                FileStorage(path).save(192)
-                assert FileStorage(path).load() == 192
-
-    in_file("cut", test)
+def test_no_number_comes_twice_wherever_a_board_loses_power():
+    # At each write and erasure of the flash under the file system, in the midst of it.
+    if not flash.MICROPYTHON:
+        raise SkipTest("CPython has no file system in RAM")
+    cut = 0
+    while True:
+        device = flash.Device(blocks=64)
+        path = flash.mount(device) + "/numbers"
+        used = []
+        used_until_it_fails(Counter(path), used)
+        device.fails_at = cut
+        used_until_it_fails(Counter(path), used)
+        done = not device.dead
+        device.dead, device.fails_at = False, None
+        flash.mount(device, fresh=False)
+        used_until_it_fails(Counter(path), used)
+        flash.unmount()
+        assert len(set(used)) == len(used) and len(used) >= 20, (cut, used)
+        if done:
+            break
+        cut += 1
+    assert cut > 5
 
 
-def test_a_damaged_file_does_not_begin_anew():
-    def test(path):
-        for text in ("", "\n", "12", "x\n", "-5\n", "1" * 40 + "\n"):
-            write(path, text)
-            try:
-                FileStorage(path).load()
-                raise AssertionError(text)
-            except ValueError as error:
-                assert "new keys" in str(error)
-            # With the number that was about to replace it, it is known.
-            write(path + ".new", "64\n")
-            assert FileStorage(path).load() == 64
-            remove(path)
-
-    in_file("damaged", test)
+def test_a_damaged_counter_leaves_out_what_may_have_been_used():
+    path = flash.folder()
+    used = []
+    used_until_it_fails(Counter(path), used)
+    newest = "%s.%d" % (path, Counter(path).load() // 3 & 1)
+    with open(newest, "wb") as file:
+        file.write(b"damaged")
+    used_until_it_fails(Counter(path), used)
+    assert len(used) == 20 and len(set(used)) == 20
 
 
 # -- the replay window

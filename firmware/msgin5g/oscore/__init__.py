@@ -9,4 +9,3 @@
 # derive     keys from the master secret, once for each context
 # options    messages whose options go inside and outside: observe, Echo
 # contexts   the contexts of many peers, loaded when a peer is heard of
-# storage    a file for sequence numbers

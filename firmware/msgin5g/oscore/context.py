@@ -17,7 +17,7 @@ class Context:
     #
     # storage keeps a number where no power cut can reach it: load() -> the number, None when there never was one;
     # save(number) returns when the number is, or will be before anything is sent. It is called once for `stride`
-    # messages. window: requests may arrive out of order by so many.
+    # messages; on a board it is a store.counter.Counter. window: requests may arrive out of order by so many.
     def __init__(self, name, sender_id, recipient_id, id_context, keys, storage, window=32, stride=64):
         self.name = name
         self.sender_id = sender_id
@@ -40,6 +40,9 @@ class Context:
         self.echo = None
         self._next = self._limit = 0
         stored = storage.load()
+        if getattr(storage, "doubtful", False):
+            # The last save was cut off, or was damaged later: what it was for may have been used.
+            stored = (stored or 0) + stride
         if stored is None:
             # Its first use. From now on it can be seen that there was one.
             self._reserve()
