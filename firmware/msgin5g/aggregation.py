@@ -86,7 +86,7 @@ class Gather:
     ):
         # most_octets: of all that travel as one. linger: how long the first waits for others, in ms; 0 to take only
         # what waits already. pump(hop, now), to be set: Delivery.pump.
-        self.pump = None
+        self.pump = _nobody_waits
         self._endpoint = endpoint
         self._most_octets = most_octets
         self._linger = linger
@@ -161,3 +161,7 @@ class Gather:
                 # It has waited long enough, also when its hop is paused.
                 self._waiting[key] = (hop, None)
                 self.pump(hop, now)
+
+
+def _nobody_waits(name, now):
+    pass

@@ -301,7 +301,7 @@ class Client:
     # -- finding a gateway (8.2.8)
 
     async def _find_gateway(self):
-        # The best one but the one that it has; None when there is no other.
+        # Another than the one that it has, where there is one.
         if self._selection is None:
             from .selection import Selection
 
@@ -310,13 +310,12 @@ class Client:
             )
         self.link.connect(None)
         found = await self._selection.find()
-        for one in found:
-            if one.address != self.registration.address:
-                break
+        others = [one for one in found if one.address != self.registration.address]
+        best = (others or found)[0]
         if self.endpoint.security:
-            self.endpoint.security.use(one.ue_service_id)
-        self.link.connect(one.address)
-        self.registration.move(one.address, self.link.now())
+            self.endpoint.security.use(best.ue_service_id)
+        self.link.connect(best.address)
+        self.registration.move(best.address, self.link.now())
 
     async def _find_another(self):
         try:

@@ -157,10 +157,12 @@ class Delivery:
     def discard(self, item):
         # Whoever takes an item that is not under way out of the store says so here.
         hop = self._hops.get(item.hop)
-        lane = hop.windows[item.priority].lanes.get(item.originator, ()) if hop else ()
+        if hop is None:
+            return
+        window = hop.windows[item.priority]
+        lane = window.lanes.get(item.originator, [])
         for one in lane:
             if one.key == item.key:
-                window = hop.windows[item.priority]
                 lane.remove(one)
                 window.loaded -= 1
                 if not lane:

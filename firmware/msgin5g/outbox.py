@@ -85,17 +85,7 @@ class Outbox:
         self._add(item, now)
 
     def _put(self, elements, expires, priority, file=None, length=0):
-        payload = elements.get(wire.PAYLOAD, "")
-        size = self._ue.segment_size
-        # A character has 4 octets at most.
-        if file or len(payload) > size or (len(payload) > size >> 2 and len(payload.encode()) > size):
-            from . import segmentation
-
-            segmentation.prepare(elements, size, self._ue.most_body(), self.encode)
-        if file:
-            body = segmentation.in_file(elements, file, length, self.encode)
-        else:
-            body = self.encode(elements)
+        body = self._large_body(elements, file, length) or self.encode(elements)
         item = self._store.put(
             UP,
             elements[wire.ORIGINATING_UE],
@@ -113,6 +103,19 @@ class Outbox:
             self._store.withdraw(item)
             raise
         return item
+
+    def _large_body(self, elements, file, length):
+        # How a message that goes in segments is stored; None for any other.
+        size = self._ue.segment_size
+        payload = elements.get(wire.PAYLOAD, "")
+        # A character has 4 octets at most.
+        small = len(payload) <= size >> 2 or (len(payload) <= size and len(payload.encode()) <= size)
+        if small and not file:
+            return None
+        from . import segmentation
+
+        segmentation.prepare(elements, size, self._ue.most_body(), self.encode)
+        return segmentation.in_file(elements, file, length, self.encode) if file else self.encode(elements)
 
     def put_report(self, report, now):
         # Or what else a receiver has to tell. Durable with the next commit.

@@ -34,7 +34,7 @@ class Sleep:
         # The application has to receive() meanwhile.
         ue = self._ue
         end = ticks.add(ue.link.now(), most)
-        promised = answers = None
+        promised = answers = patience = None
         while True:
             now = ue.link.now()
             if ticks.diff(end, now) <= 0:
@@ -58,7 +58,9 @@ class Sleep:
                 patience = ticks.add(now, _PROMISE)
                 self._wake_at(patience)
                 continue
-            elif promised is not None and (ue.inbox.arrived >= promised or ticks.diff(patience, now) <= 0):
+            elif promised is not None and (
+                ue.inbox.arrived >= promised or ticks.diff(patience or now, now) <= 0
+            ):
                 promised = answers = None
                 continue
             await ue.change()

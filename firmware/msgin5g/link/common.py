@@ -31,7 +31,7 @@ class Link:
         self.errors = 0
         self.oversized = 0
         self.on_error = sys.print_exception
-        self.before_send = None
+        self.before_send = _nothing
         self._peer = None
         self._source = None
         self._armed = asyncio.Event()
@@ -65,13 +65,12 @@ class Link:
             self._armed.set()
 
     def _ready_to_send(self, count):
-        if self.before_send:
-            try:
-                self.before_send()
-            except Exception as error:
-                self.errors += count - 1
-                self._failed(error)
-                return False
+        try:
+            self.before_send()
+        except Exception as error:
+            self.errors += count - 1
+            self._failed(error)
+            return False
         return True
 
     async def _receive(self):
@@ -116,3 +115,7 @@ class Link:
         except Exception:
             # Told as well as it can be.
             pass
+
+
+def _nothing():
+    pass
