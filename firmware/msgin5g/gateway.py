@@ -221,17 +221,28 @@ class Gateway:
         self.event("client de-registered", ue=ue_service_id)
 
     def _owns(self, request, elements, ue_service_id, now):
-        # Does the request come from where this UE is registered? Answers it when not.
+        # Does the request come from this UE, as its keys prove, or else from where it is registered? Answers it when
+        # not.
         entry = self.registry.get(ue_service_id)
-        proved = not request.context or request.context.name == ue_service_id
-        if proved and entry is not None and entry.address == request.peer.address:
-            if self._relay.downlink.waiting(ue_service_id):
+        there = entry is not None and entry.address == request.peer.address
+        if entry is not None and (request.context.name == ue_service_id if request.context else there):
+            if not there:
+                self._moved(entry, request.peer.address, now)
+            elif self._relay.downlink.waiting(ue_service_id):
                 self._relay.downlink.resume(ue_service_id, now)
             return True
         self.counters["not_registered"] += 1
         cause = wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
         self._clients.refuse(request, wire.REFUSED, elements, cause, now)
         return False
+
+    def _moved(self, entry, address, now):
+        # It is where it is heard: nobody else has its keys.
+        ue = entry.ue_service_id
+        self.registry.save(Registered(ue, address, entry.via, entry.body, entry.content_format))
+        self.event("client moved", ue=ue, address=address)
+        self._relay.downlink.forget(ue)
+        self._relay.downlink.resume(ue, now)
 
     # -- from clients to the server
 

@@ -212,8 +212,8 @@ class Relay:
                 self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
 
         try:
-            options, body = outgoing(entry, item.body, self._down_coap.endpoint)
-            self._down_coap.request(entry.address, coap.POST, options, body, on_response, now)
+            options, body, context = outgoing(entry, item.body, self._down_coap.endpoint)
+            self._down_coap.request(entry.address, coap.POST, options, body, on_response, now, True, context)
         except EndpointFull:
             done(LATER, now)
 

@@ -5,7 +5,6 @@
 
 from . import messages, wire
 from .coap import numbers as coap
-from .coap.exchange import Full
 from .coap.message import ABSENT, dotted, uri_options
 
 
@@ -96,21 +95,20 @@ def request_options(path=wire.PATH, content_format=coap.JSON):
 
 
 def outgoing(entry, body, endpoint):
-    # The options and the body of a request to a registered UE: a message from a store, in the format of the UE. Raises
-    # Full when somebody else is at its address by now.
-    implied = None
+    # The options, the body and the security context of a request to a registered UE: a message from a store, in the
+    # format of the UE. Raises Full when there are no keys for it, or somebody else is at its address by now.
+    implied = context = None
     if endpoint.security:
-        if endpoint.security.at(entry.address).name != (entry.via or entry.ue_service_id):
-            raise Full
+        context = endpoint.security.of(entry.via or entry.ue_service_id, entry.address)
         if not entry.via:
             implied = (wire.DESTINATION, entry.ue_service_id)
     if entry.content_format == coap.CBOR:
         try:
-            return [], messages.encode(messages.decode(body), coap.CBOR, implied)
+            return [], messages.encode(messages.decode(body), coap.CBOR, implied), context
         except messages.BadMessage:
             # Stored by a version that took what this one does not.
             pass
-    return request_options(), body
+    return request_options(), body, context
 
 
 def told(response):

@@ -233,8 +233,8 @@ class CoapFace:
         if entry is None:
             # It has gone between two segments.
             raise Full
-        options, body = outgoing(entry, body, self._endpoint)
-        self._client.request(entry.address, coap.POST, options, body, on_response, now)
+        options, body, context = outgoing(entry, body, self._endpoint)
+        self._client.request(entry.address, coap.POST, options, body, on_response, now, True, context)
 
     def _on_lost(self, item: Item, cause: str, now: int) -> None:
         # A segment that was sent again was refused.
@@ -258,7 +258,8 @@ class CoapFace:
         if len(request.payload) > LONGEST_REQUEST:
             self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
             return
-        gateway = self._gateway_at.get(address)
+        self._heard(request, now)
+        gateway = self._gateway(request)
         if gateway is not None and gateway != ue:
             # The gateway vouches for the UEs behind it (33.501 Y.6), also for one that comes from another gateway.
             # No UE is a gateway, though, whatever it calls itself.
@@ -274,7 +275,34 @@ class CoapFace:
             else:
                 self._refuse_registration(request, elements, wire.REFUSED, wire.UE_SERVICE_ID_NOT_OWNED, now)
 
-        self.registry.claim(ue, address, decided, now)
+        if request.context:
+            # It has proved who it is: nobody else need be asked.
+            decided(request.context.name == ue, now)
+        else:
+            self.registry.claim(ue, address, decided, now)
+
+    def _gateway(self, request: Request) -> str | None:
+        # The gateway that has made a request: by its keys, or else by where it is.
+        if request.context:
+            return request.context.name if request.context.name in self._gateways else None
+        return self._gateway_at.get(request.peer.address)
+
+    def _heard(self, request: Request, now: int) -> None:
+        # Who has keys is where it is heard: nobody else has them.
+        entry = self.registry.get(request.context.name) if request.context else None
+        if entry is None or entry.via or entry.address == request.peer.address:
+            return
+        ue = entry.ue_service_id
+        self._remove_index(ue)
+        entry = Registered(ue, request.peer.address, None, entry.body, entry.content_format)
+        self.registry.save(entry)
+        self._index(entry)
+        _log.info("moved", ue=ue, address=entry.address)
+        self._delivery.forget(ue)
+        if self.reachable(ue):
+            self._delivery.resume(ue, now)
+        if ue in self._gateways:
+            self._gateway_moved(entry, now)
 
     def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
@@ -351,14 +379,21 @@ class CoapFace:
 
     def refusal(self, request: Request, ue: str, now: int) -> str | None:
         """Why a request can't be made for a UE from where it comes; None where it is registered there."""
+        self._heard(request, now)
         entry = self.registry.get(ue)
-        if entry is not None and entry.address == request.peer.address:
+        if entry is not None and self._is_from(request, entry):
             self._lifetimes.heard(ue)
             if self._delivery.waiting(ue):
                 self._delivery.resume(ue, now)
             return None
         self.counters["not_registered"] += 1
         return wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
+
+    @staticmethod
+    def _is_from(request: Request, entry: Registered) -> bool:
+        if request.context:
+            return request.context.name == (entry.via or entry.ue_service_id)
+        return entry.address == request.peer.address
 
     def _owns(self, request: Request, ue: str, elements: Elements, now: int) -> bool:
         refusal = self.refusal(request, ue, now)
@@ -373,7 +408,8 @@ class CoapFace:
             self.counters["refused"] += 1
             self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return
-        if request.peer.address in self._gateway_at and self.registry.get(originator):
+        if self._gateway(request) and self.registry.get(originator):
+            self._heard(request, now)
             self._lifetimes.heard(originator)
         elif not self._owns(request, originator, elements, now):
             return

@@ -248,6 +248,34 @@ def test_contexts_are_loaded_when_they_are_heard_of():
     assert contexts.find(b"\0\1", b"\xaa") is first
 
 
+def test_a_context_whose_peer_does_not_name_its_id_context_is_loaded_once():
+    database = Database(20)
+    made = []
+
+    def load(kid, kid_context):
+        context = database.load(kid, kid_context)
+        context.kid_context = None
+        made.append(context)
+        return context
+
+    contexts = Contexts(load)
+    first = contexts.find(b"\0\1", None)
+    for _ in range(5):
+        assert contexts.find(b"\0\1", None) is first
+    contexts.heard(first, "there")
+    assert contexts.at("there") is first and contexts.of("ue1", "there") is first
+    assert len(made) == 1
+    # Who names it all the same is the same; who names another one is nobody.
+    assert contexts.find(b"\0\1", b"\xaa") is first
+    assert contexts.find(b"\0\1", b"\xbb") is None
+    assert contexts.held() == 1
+    try:
+        contexts.of("ue2", "there")
+        raise AssertionError("somebody else is there")
+    except NoContext:
+        pass
+
+
 def test_contexts_by_address():
     database = Database(20)
     contexts = Contexts(database.load, most=4)

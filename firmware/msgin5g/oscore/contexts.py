@@ -26,10 +26,10 @@ class Contexts(Security):
         context = self._contexts.get(key)
         if context is None:
             context = self._load(kid, kid_context)
-            if context is None:
+            if context is None or kid_context not in (None, context.id_context):
                 return None
-            # Who has an ID context need not name it.
-            key = (kid, context.id_context)
+            # As its peer names it. Who has an ID context need not name it.
+            key = (kid, context.kid_context)
             context = self._contexts.get(key, context)
             if key not in self._contexts and len(self._contexts) >= self._most:
                 self._forget()
@@ -45,6 +45,13 @@ class Contexts(Security):
             raise NoContext
         return context
 
+    def of(self, name, address):
+        # For a request to a peer by its name, that is at an address.
+        context = self.at(address)
+        if context.name != name:
+            raise NoContext
+        return context
+
     def open_request(self, message, address):
         opened = super().open_request(message, address)
         if opened and not opened[3]:
@@ -53,7 +60,7 @@ class Contexts(Security):
 
     def heard(self, context, address):
         # Where it was heard last. Who comes to an address takes it over from whom it was.
-        key = (context.recipient_id, context.id_context)
+        key = (context.recipient_id, context.kid_context)
         if self._addresses.get(address) != key:
             if len(self._addresses) >= 2 * self._most:
                 self._addresses = {}
