@@ -152,16 +152,13 @@ def _domain(implied):
 
 def _implied_element(elements, side):
     # The element that is the UE of this hop unless the message says otherwise; None when there is none, or it does.
-    kind = elements.get(wire.MESSAGE_TYPE, wire.MSG)
-    mandatory = wire.MANDATORY.get(kind, ())
-    if wire.UE_SERVICE_ID in mandatory:
+    kind = elements.get(wire.MESSAGE_TYPE)
+    if kind in (wire.REG, wire.DEREG):
         lists = wire.REGISTRATION_REQUESTS in elements or wire.REGISTRATION_RESPONSES in elements
         return None if lists else wire.UE_SERVICE_ID
-    if kind == wire.MSGRESP:
-        # Names the sender of the message that it answers, whichever way it goes.
+    if kind in (wire.MSGRESP, wire.SFUPD):
+        # They name the sender of the message that they are about, whichever way they go, and nobody else.
         side = wire.ORIGINATOR
-    if side not in mandatory:
-        return None
     names = wire.ORIGINATORS if side == wire.ORIGINATOR else wire.RECIPIENTS
     for _, number in names[1:]:
         if number in elements:
