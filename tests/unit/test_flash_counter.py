@@ -51,10 +51,21 @@ def test_damage_leaves_the_number_before_and_is_said():
     assert Counter(folder + "/number").load() == 203
 
 
-def test_both_damaged_is_nothing_and_doubtful():
+def test_both_damaged_is_said_before_a_number_is_used_twice():
     folder = place()
     for which in "01":
         flash.write(folder, "number." + which, b"")
+    counter = Counter(folder + "/number")
+    try:
+        counter.load()
+        raise AssertionError("loaded")
+    except ValueError as error:
+        assert "number" in error.args[0]
+
+
+def test_a_first_save_that_was_cut_off_counts_for_nothing():
+    folder = place()
+    flash.write(folder, "number.1", b"12345")
     counter = Counter(folder + "/number")
     assert counter.load() is None and counter.doubtful
     counter.save(3)

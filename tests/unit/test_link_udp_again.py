@@ -155,7 +155,7 @@ async def test_nothing_is_sent_when_before_send_fails():
     assert (await a.ask(address)).code is None
     assert b.endpoint.counters["received"] == 0
     assert [error.errno for error in errors] == [28] * 4 and a.link.errors == 4
-    a.link.before_send = None
+    a.link.before_send = errors.clear
     assert (await a.ask(address)).payload == b"hi"
     await close(a, b)
 

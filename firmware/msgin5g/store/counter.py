@@ -22,14 +22,21 @@ class Counter:
         self.doubtful = False
 
     def load(self):
-        # What was saved last, None when there is nothing. Never raises for damage.
+        # What was saved last, None when there is nothing. ValueError when both files are damaged: whatever it was, to
+        # begin anew would be to use numbers again.
         number = None
         self._saved = 0
         self.doubtful = False
+        damaged = 0
         for which in (0, 1):
+            self.doubtful = False
             found = self._read(which)
+            damaged += self.doubtful
             if found and found[0] > self._saved:
                 self._saved, number = found
+        if damaged > 1:
+            raise ValueError(self._path + " is damaged")
+        self.doubtful = damaged == 1
         return number
 
     def save(self, number):
