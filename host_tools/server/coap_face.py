@@ -180,8 +180,9 @@ class CoapFace:
         return False
 
     def _fits(self, ue_service_id: str) -> int:
+        # A gateway that has to give one up would report on none of its parts.
         entry = self.registry.get(ue_service_id)
-        return self.sizes.of(entry) if entry else 0
+        return self.sizes.of(entry) if entry and not entry.via else 0
 
     def _send(self, hop: str, items: Item | list[Item], done: Callable[[int, int], None], now: int) -> None:
         entry = self.registry.get(hop)

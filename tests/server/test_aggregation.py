@@ -177,3 +177,9 @@ def test_a_ue_that_does_not_know_aggregates_gets_each_by_itself(together):
     second.register(UE2)
     assert second.ids() == [f"m-{number}" for number in range(5)]
     assert together.held(UE2) == [] and together.service.counters["refused_by_recipient"] == 0
+
+
+def test_behind_a_gateway_each_comes_by_itself(together):
+    gateway = together.gateway()
+    gateway.register(UE2)
+    assert gateway.ids() == [f"m-{number}" for number in range(5)]
