@@ -157,12 +157,6 @@ class Message:
         messages.set_payload(elements, b"".join(self.pieces()))
         return messages.payload(elements)
 
-    def save(self, name):
-        # The payload into a file.
-        with open(name, "wb") as file:
-            for piece in self.pieces():
-                file.write(piece)
-
 
 _OF_SEGMENTS = (
     wire.PAYLOAD,

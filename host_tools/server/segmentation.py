@@ -201,7 +201,7 @@ class Segments:
         if wire.MESSAGE_ID not in elements:
             elements[wire.MESSAGE_ID] = str(uuid.uuid4())
             body = messages.encode(elements)
-        # Segments of a set whose Message ID is not the set's identifier pass, too: who has sent none, has no say.
+        # Between two UEs, whose segments have passed.
         if kind != wire.UE or not self._ues.known(recipient):
             return Outcome(wire.INVALID, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         try:

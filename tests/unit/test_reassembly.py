@@ -1,7 +1,5 @@
 # Incoming segments: all there, some missing, given up, after a restart, and everything about them that can be a lie.
 
-import os
-
 from msgin5g import messages, wire
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.reassembly import Reassembly
@@ -107,19 +105,6 @@ def test_octets_and_text_come_out_as_they_went_in():
         receiver.take(*segments(payload + payload[:0]) if payload else segments("y" * 70))
         (message,) = receiver.arrived
         assert message.payload() == (payload or "y" * 70)
-
-
-def test_into_a_file():
-    receiver = Receiver()
-    octets = bytes([n * 7 & 0xFF for n in range(1000)])
-    receiver.take(*segments(octets))
-    name = "whole-%d.tmp" % id(receiver)
-    try:
-        receiver.arrived[0].save(name)
-        with open(name, "rb") as file:
-            assert file.read() == octets
-    finally:
-        os.remove(name)
 
 
 def test_a_duplicate_is_accepted_before_and_after_the_end():
