@@ -3,7 +3,7 @@
 # A UE Service ID belongs to whoever registered it. When somebody at another address claims it, the holder is
 # asked for a sign of life: one that answers keeps it, one that is silent has moved or is gone.
 
-from . import ticks
+from . import availability, messages, ticks, wire
 from .coap.endpoint import CANCELLED, TIMEOUT, Full
 from .coap.numbers import JSON
 
@@ -12,6 +12,10 @@ LONGEST_REQUEST = 4096
 
 
 class Registered:
+    # It has refused an aggregated message: it gets each by itself.
+    alone = False
+    _said = None
+
     def __init__(self, ue_service_id, address, via=None, body=None, content_format=JSON):
         self.ue_service_id = ue_service_id
         self.address = address
@@ -21,6 +25,18 @@ class Registered:
         self.body = body
         # In which it came: the UE gets its messages in the same.
         self.content_format = content_format
+
+    def said(self):
+        # (its Communication Availability or None, octets of payload in a segment for it), as in its REG request.
+        if self._said is None:
+            try:
+                elements = messages.decode(self.body) if self.body and not self.via else {}
+            except messages.BadMessage:
+                # Stored by a version that took what this one does not.
+                elements = {}
+            size = availability.segment_size(elements) or wire.SEGMENT_SIZE
+            self._said = availability.of(elements), max(size, wire.LEAST_SEGMENT_SIZE)
+        return self._said
 
 
 class Registry:

@@ -3,21 +3,12 @@
 
 from . import messages, ticks, wire
 from .coap import numbers as coap
-from .coap.client import Client as CoapClient
 from .coap.client import Response
 from .coap.endpoint import TIMEOUT
 from .coap.endpoint import Full as EndpointFull
-from .delivery import AGAIN, DONE, LATER, Delivery
-from .resource import (
-    ACCEPTED,
-    NOT_NOW,
-    NOT_REGISTERED,
-    failure_cause,
-    meaning,
-    outgoing,
-    request_options,
-    told,
-)
+from .delivery import AGAIN, DONE, LATER, LOW, Delivery
+from .gateway_downlink import Downlink
+from .resource import ACCEPTED, NOT_NOW, NOT_REGISTERED, failure_cause, meaning, request_options, told
 from .store import Full as StoreFull
 
 # The hop of everything that goes to the server; no UE Service ID is empty.
@@ -41,12 +32,12 @@ class Relay:
         self._event = gateway.event
         self._up = up_coap.endpoint
         self._up_coap = up_coap
-        self._down_coap = CoapClient(down, most_body=most_body)
         self._server_address = server_address
         self._store = store
         self._wall_clock = wall_clock
         self.uplink = Delivery(self._up, store, self._send_up, wall_clock, up_window, 2 * up_window)
-        self.downlink = Delivery(down, store, self._send_down, wall_clock)
+        self.clients = Downlink(gateway, down, store, wall_clock, most_body, self.report_failure)
+        self.downlink = self.clients.delivery
         self._expiry_due = None
         self._up.on_timer.append(self._on_timer)
 
@@ -83,6 +74,8 @@ class Relay:
                 body,
                 self._expires(elements),
                 bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
+                # Who leaves does so after all that it has sent.
+                LOW if kind == wire.DEREG else messages.priority(elements),
             )
         except StoreFull:
             return False
@@ -168,7 +161,7 @@ class Relay:
         if item.kind == wire.REG:
             # It was registered once and is not wanted any more: its next message is answered with 4.03.
             self._registry.remove(item.originator)
-            self.downlink.forget(item.originator)
+            self.clients.forget(item.originator)
         elif item.kind == wire.MSG:
             self._tell_client(item, wire.DELIVERY_FAILED, cause, now)
 
@@ -182,50 +175,9 @@ class Relay:
                 return
         self.queue_down(hop, elements, messages.encode(elements), now)
 
-    # -- to clients
+    # -- what becomes of what was for clients
 
-    def _send_down(self, hop, item, done, now):
-        entry = self._registry.get(hop)
-        if entry is None:
-            self.downlink.forget(hop)
-            done(LATER, now)
-            return
-        if entry.via:
-            self._to_application_client(entry, item, done, now)
-            return
-
-        def on_response(response, now):
-            outcome = meaning(response)
-            if outcome == ACCEPTED:
-                done(DONE, now)
-            elif (
-                outcome == NOT_NOW
-                or response.code == wire.NO_SUCH_RECIPIENT
-                or self._registry.get(hop) is not entry
-            ):
-                # No answer, no room, or somebody else at this address: the client will be back, or is already.
-                done(LATER, now)
-            else:
-                self._counters["refused_by_client"] += 1
-                self._event("refused by client", ue=hop, cause=failure_cause(response))
-                done(DONE, now)
-                self._report_failure(item, wire.REJECTED_BY_RECIPIENT, now)
-
-        try:
-            options, body, context = outgoing(entry, item.body, self._down_coap.endpoint)
-            self._down_coap.request(entry.address, coap.POST, options, body, on_response, now, True, context)
-        except EndpointFull:
-            done(LATER, now)
-
-    def _to_application_client(self, entry, item, done, now):
-        if self._gateway.application_clients:
-            self._gateway.application_clients.send(entry, item, done, now)
-        else:
-            # Of a time when there were settings for it.
-            self.downlink.forget(entry.ue_service_id)
-            done(LATER, now)
-
-    def _report_failure(self, item, cause, now):
+    def report_failure(self, item, cause, now):
         # To the originator of a message that was not delivered, if it wants to know.
         if item.kind != wire.MSG or not item.report:
             return
@@ -249,6 +201,7 @@ class Relay:
             self._up.arm(self._expiry_due)
             return
         self._arm_expiry(now)
+        self.clients.sleepers.pass_time(now)
         wall = self._wall_clock()
         if wall is None:
             return
@@ -258,7 +211,7 @@ class Relay:
             self._counters["expired"] += 1
             self._store.remove(item)
             if item.hop != UP:
-                self._report_failure(item, wire.EXPIRED, now)
+                self.report_failure(item, wire.EXPIRED, now)
             elif item.kind == wire.MSG:
                 self._tell_client(item, wire.DELIVERY_FAILED, wire.EXPIRED, now)
 

@@ -1,0 +1,172 @@
+# From a gateway's store to its clients: when each listens, in what each takes.
+#
+# The store has single messages: an aggregate is taken apart when it arrives, and what waits for a client travels as one
+# again where that is small (8.4). What is larger than the segments that a client supports goes to it in segments (8.5).
+
+from . import messages, wire
+from .coap import numbers as coap
+from .coap.client import Client as CoapClient
+from .coap.endpoint import Full as EndpointFull
+from .delivery import AGAIN, DONE, KEPT, LATER, Delivery
+from .gateway_sleep import Sleepers
+from .resource import ACCEPTED, NOT_NOW, failure_cause, meaning, outgoing
+
+# Octets of several messages that travel as one, in JSON.
+_MOST_TOGETHER = 1024
+_MOST_SETS = 256
+# How many a client is told of at most that wait for it.
+_MOST_WAITING = 32
+
+
+class Downlink:
+    # fail(item, cause, now): it was not delivered.
+    def __init__(self, gateway, endpoint, store, wall_clock, most_body, fail):
+        self._gateway = gateway
+        self._registry = gateway.registry
+        self._counters = gateway.counters
+        self._endpoint = endpoint
+        self._coap = CoapClient(endpoint, most_body=most_body)
+        self._store = store
+        self._fail = fail
+        self.delivery = Delivery(endpoint, store, self._send, wall_clock, gather=self._together)
+        self.sleepers = Sleepers(wall_clock, self.delivery.resume)
+        # Loaded when they are used.
+        self._gather = None
+        self._segmentation = None
+
+    def waiting(self, ue):
+        # How many messages wait for it, up to a bound.
+        return len(self._store.pending(ue, -1, _MOST_WAITING))
+
+    def forget(self, ue):
+        # It has de-registered: what is stored for it stays stored.
+        self.delivery.forget(ue)
+        self.sleepers.forget(ue)
+
+    def segments_told(self, ue, elements, now):
+        # SEGREC or SEGCONFIR of a client: is it about what was sent in segments from here?
+        if self._segmentation is None:
+            return False
+        set_id = elements[wire.SEGMENTATION_SET_ID]
+        if elements[wire.MESSAGE_TYPE] == wire.SEGCONFIR:
+            return self._segmentation.confirm(ue, set_id)
+        return self._segmentation.recover(ue, set_id, elements[wire.MISSING_SEGMENT_NUMBERS], now)
+
+    def post(self, entry, body, on_response, now):
+        # Raises the endpoint's Full.
+        options, body, context = outgoing(entry, body, self._endpoint)
+        self._coap.request(entry.address, coap.POST, options, body, on_response, now, True, context)
+
+    def segmentation(self):
+        if self._segmentation is None:
+            from .segmentation import Segmentation
+
+            self._segmentation = Segmentation(
+                self._endpoint,
+                self._store,
+                self._post_item,
+                self.delivery.release,
+                self._on_lost,
+                most_sets=_MOST_SETS,
+            )
+        return self._segmentation
+
+    def _together(self, items, now):
+        # How many of the first ones travel as one.
+        if len(items) == 1:
+            return 1
+        entry = self._registry.get(items[0].hop)
+        if entry is None or entry.via or entry.alone or entry.said()[1] < _MOST_TOGETHER:
+            return 1
+        if self._gather is None:
+            from .aggregation import Gather
+
+            self._gather = Gather(self._endpoint, _MOST_TOGETHER, linger=0)
+        return self._gather(items, now)
+
+    def _send(self, hop, items, done, now):
+        entry = self._registry.get(hop)
+        if entry is None or not self.sleepers.listens(entry):
+            # What is stored for it is looked for in the store when it is there.
+            self.delivery.forget(hop)
+            done(LATER, now)
+        elif entry.via:
+            self._to_application_client(entry, items, done, now)
+        elif isinstance(items, list):
+            self._send_together(entry, items, done, now)
+        else:
+            self._send_one(entry, items, done, now)
+
+    def _send_one(self, entry, item, done, now):
+        size = entry.said()[1]
+        large = item.kind == wire.MSG and not item.segment and len(item.body) > size
+
+        def on_response(response, now):
+            if meaning(response) == ACCEPTED:
+                done(KEPT if large else DONE, now)
+            elif self._comes_back(entry, response):
+                done(LATER, now)
+            else:
+                self._refused(item, failure_cause(response), now)
+                done(DONE, now)
+
+        try:
+            if large:
+                self.segmentation().send(item, on_response, now, size)
+            else:
+                self.post(entry, item.body, on_response, now)
+        except EndpointFull:
+            done(LATER, now)
+
+    def _send_together(self, entry, items, done, now):
+        from .aggregation import join
+
+        def on_response(response, now):
+            if meaning(response) == ACCEPTED:
+                done(DONE, now)
+            elif self._comes_back(entry, response):
+                done(LATER, now)
+            else:
+                # It need not know aggregates: each by itself.
+                entry.alone = True
+                done(AGAIN, now)
+
+        body = messages.encode(join([messages.decode(item.body) for item in items]))
+        try:
+            self.post(entry, body, on_response, now)
+        except EndpointFull:
+            done(LATER, now)
+
+    def _comes_back(self, entry, response):
+        # No answer, no room, or somebody else at this address: the client will be back, or is already.
+        if response.code is None:
+            self.sleepers.silent(entry)
+        return (
+            meaning(response) == NOT_NOW
+            or response.code == wire.NO_SUCH_RECIPIENT
+            or self._registry.get(entry.ue_service_id) is not entry
+        )
+
+    def _refused(self, item, cause, now):
+        self._counters["refused_by_client"] += 1
+        self._gateway.event("refused by client", ue=item.hop, cause=cause)
+        self._fail(item, wire.REJECTED_BY_RECIPIENT, now)
+
+    def _post_item(self, item, body, on_response, now):
+        entry = self._registry.get(item.hop)
+        if entry is None:
+            # It has gone between two segments.
+            raise EndpointFull
+        self.post(entry, body, on_response, now)
+
+    def _on_lost(self, item, cause, now):
+        # A segment that was sent again was refused.
+        self._refused(item, cause, now)
+
+    def _to_application_client(self, entry, item, done, now):
+        if self._gateway.application_clients:
+            self._gateway.application_clients.send(entry, item, done, now)
+        else:
+            # Of a time when there were settings for it.
+            self.delivery.forget(entry.ue_service_id)
+            done(LATER, now)
