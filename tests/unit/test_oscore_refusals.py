@@ -2,9 +2,10 @@
 
 from coap_pair import A, B, fields, path_options
 from msgin5g.coap import numbers as n
-from msgin5g.coap.endpoint import RESPONSE, Endpoint, Parameters
+from msgin5g.coap.endpoint import RESPONSE, Endpoint, Full, Parameters
 from msgin5g.coap.message import dotted, encode, encode_options
-from msgin5g.oscore.contexts import Contexts, NoContext
+from msgin5g.oscore.contexts import Contexts
+from msgin5g.oscore.security import Security
 from oscore_pair import SecuredPair, Tap, raw, refusals, throw
 
 
@@ -174,17 +175,18 @@ def test_an_endpoint_without_security_does_not_know_the_option():
 
 
 def test_no_request_goes_out_unprotected_by_mistake():
-    endpoint = Endpoint(Parameters(), lambda bits: 0, security=Contexts(lambda kid, kid_context: None))
-    try:
-        endpoint.request("a", n.GET, b"", b"", None, 0)
-        raise AssertionError("it went out")
-    except NoContext:
-        pass
-    assert endpoint.datagrams_to_send() == ()
-    # On purpose it may.
-    endpoint.request("a", n.GET, b"", b"", None, 0, context=False)
-    [(datagram, _)] = endpoint.datagrams_to_send()
-    assert fields(datagram).code == n.GET
+    for security in (Contexts(lambda kid, kid_context: None), Security(None)):
+        endpoint = Endpoint(Parameters(), lambda bits: 0, security=security)
+        try:
+            endpoint.request("a", n.GET, b"", b"", None, 0)
+            raise AssertionError("it went out")
+        except Full:
+            pass
+        assert endpoint.datagrams_to_send() == ()
+        # On purpose it may.
+        endpoint.request("a", n.GET, b"", b"", None, 0, context=False)
+        [(datagram, _)] = endpoint.datagrams_to_send()
+        assert fields(datagram).code == n.GET
 
 
 def test_what_can_not_be_sealed_is_given_up_and_the_endpoint_goes_on():

@@ -115,6 +115,9 @@ class Endpoint(Transmission):
         # peer's queue is, or when there is no context for that address.
         if self.security and context is None:
             context = self.security.at(address)
+            if context is None:
+                # Nothing goes out unprotected by mistake.
+                raise Full
         token = token or self._new_token()
         exchange = self._submit(
             address, code, token, options, payload, confirmable, True, on_end, now, context or None

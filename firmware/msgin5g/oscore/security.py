@@ -44,7 +44,7 @@ class Security:
         return None
 
     def at(self, address):
-        # For a request to an address. There always is one, or an endpoint.Full is raised.
+        # For a request to an address; None where there is none: then nothing is sent.
         return self.context
 
     # -- sealing: (code, options, payload) as they go out
