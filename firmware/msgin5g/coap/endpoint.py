@@ -47,9 +47,8 @@ class Endpoint(Transmission):
     def __init__(self, parameters, randbits, on_request=None, security=None):
         # on_request(request, message, now) -> None; it, or someone later, calls respond(). With security
         # (oscore/security.py) every request and response is protected.
-        super().__init__(parameters, randbits)
+        super().__init__(parameters, randbits, security)
         if security:
-            self.security = security
             security.join(self)
         self.on_request = on_request
         self._message = Message()

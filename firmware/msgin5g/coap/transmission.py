@@ -17,11 +17,11 @@ _MOST_REPETITIONS = 3
 
 
 class Transmission:
-    def __init__(self, parameters, randbits):
+    def __init__(self, parameters, randbits, security=None):
         # randbits(k) -> k random bits, k at most 16.
         self.parameters = parameters
         # What protects messages (oscore/security.py), or None.
-        self.security = None
+        self.security = security
         # on_error(exception): a callback raised it.
         self.on_error = _only_counted
         self._randbits = randbits
