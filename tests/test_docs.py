@@ -19,6 +19,11 @@ TABLES = {
     "CoAP": settings.Coap,
     "Credentials": settings.Credential,
     "Application Servers": settings.ApplicationServer,
+    "Applications": settings.ApplicationSettings,
+    "Groups": settings.Group,
+    "Topics": settings.Topics,
+    "Configuration": settings.Configuration,
+    "UE configurations": settings.UeConfiguration,
 }
 # Where the names in docs/clauses.md begin.
 BASES = (ROOT / "firmware" / "msgin5g", ROOT / "host_tools", ROOT / "tests")
@@ -48,6 +53,8 @@ def test_settings_has_the_defaults(title):
         told = row[0].split(" | ")[2].strip(" |`").strip('"')
         if field.required:
             assert told == "required", field.name
+        elif isinstance(field.default, bool):
+            assert told == str(field.default).lower(), field.name
         elif isinstance(field.default, int | str | Path):
             assert told == str(field.default), field.name
 
