@@ -11,6 +11,11 @@
 from . import messages, wire
 from .coap.client import Client as CoapClient
 from .coap.server import Server as CoapServer
+from .gateway_forward import Forwarding
+from .gateway_selection import SelectionResponder
+from .gateway_server import GatewayServer
+from .gateway_share import Shares
+from .gateway_stored import Stored
 from .registration import Registration
 from .registry import LONGEST_REQUEST, Registered, Registry
 from .relay import UP, Relay
@@ -38,8 +43,13 @@ class Gateway:
         most_body=65536,
         most_transfers=64,
         up_window=32,
+        most_messages_per_ue=10000,
+        most_requests_per_second=1000,
+        bulk_registration_seconds=0,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
+        # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
+        # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
         self.ue_service_id = ue_service_id
         self.counters = {
             "messages_up": 0,
@@ -57,16 +67,19 @@ class Gateway:
         # Called with (word, {detail}) for what an operator wants to read.
         self.on_event = _nobody_listens
         self._server_address = server_address
+        store = Shares(store, most_messages_per_ue, self.counters)
         up_coap = CoapClient(up, most_body=most_body)
-        self._clients = MessageResource(
-            CoapServer(down, most_body, most_transfers),
+        self.coap_server = GatewayServer(down, most_body, most_transfers, most_requests_per_second)
+        self.clients = MessageResource(
+            self.coap_server,
             {
                 wire.REG: self._on_reg,
                 wire.DEREG: self._on_dereg,
                 wire.MSG: self._on_client_message,
                 wire.IMDN: self._on_client_message,
-                wire.SEGREC: self._on_client_message,
-                wire.SEGCONFIR: self._on_client_message,
+                wire.SEGREC: self._on_segments_told,
+                wire.SEGCONFIR: self._on_segments_told,
+                wire.SFUPD: self._on_amendment,
             },
             implied=from_peer,
         )
@@ -92,6 +105,14 @@ class Gateway:
         # REG requests of clients that the server has not answered yet: UE Service ID -> the latest request.
         self._registering = {}
         self.application_clients = None
+        self._stored = Stored(self, self._relay, store)
+        self.selection = SelectionResponder(self, self.coap_server, down)
+        Forwarding(self, self.coap_server, up_coap, server_address)
+        self._bulk = None
+        if bulk_registration_seconds:
+            from .gateway_bulk import Bulk
+
+            self._bulk = Bulk(self, self._relay, up, wall_clock, bulk_registration_seconds)
 
     def speak_for(self, applications, endpoint):
         # Of UEs without a MSGin5G Client (8.11), at an endpoint of their own. To be called before start().
@@ -108,7 +129,7 @@ class Gateway:
 
     def resources(self):
         # For their counters.
-        return {"clients": self._clients, "server": self._server}
+        return {"clients": self.clients, "server": self._server}
 
     # -- the gateway's own registration
 
@@ -124,7 +145,7 @@ class Gateway:
     def _on_reg(self, request, elements, now):
         if wire.UE_SERVICE_ID not in elements:
             # Of several UEs at once: a gateway's right.
-            self._clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            self.clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return
         ue_service_id = elements[wire.UE_SERVICE_ID]
         address = request.peer.address
@@ -165,9 +186,14 @@ class Gateway:
         under_way = self._registering.get(ue_service_id)
         if under_way:
             # One of the two has been given up by its sender, or is somebody else's.
-            self._clients.refuse(
+            self.clients.refuse(
                 under_way, wire.UNAVAILABLE, elements, wire.SERVER_NOT_REACHABLE, now, max_age=5
             )
+        if self._bulk:
+            if not under_way and self._bulk.takes(elements):
+                self._bulk.hold(request, elements, now)
+                return
+            self._bulk.drop(ue_service_id)
         self._registering[ue_service_id] = request
 
         def on_response(response, now):
@@ -185,25 +211,38 @@ class Gateway:
 
     def _registered(self, request, elements, now):
         ue_service_id = elements[wire.UE_SERVICE_ID]
-        before = self.registry.get(ue_service_id)
-        if before and before.address != request.peer.address:
-            # What is under way to where it was need not be waited for.
-            self._relay.downlink.forget(ue_service_id)
         body = in_json(request, elements)
-        self.registry.save(
-            Registered(ue_service_id, request.peer.address, None, body, request.content_format)
-        )
-        self._clients.answer(
-            request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue_service_id)
-        )
-        self.event("client registered", ue=ue_service_id, address=request.peer.address)
+        entry = Registered(ue_service_id, request.peer.address, None, body, request.content_format)
+        self.enter(entry, now)
+        result = self.result(entry)
+        self.clients.answer(request, wire.REGISTERED, now, result)
+        if result.get(wire.MESSAGES_WAITING):
+            self._relay.clients.sleepers.heard(entry, now)
         self._relay.downlink.resume(ue_service_id, now)
+
+    def enter(self, entry, now):
+        before = self.registry.get(entry.ue_service_id)
+        if before and before.address != entry.address:
+            # What is under way to where it was need not be waited for.
+            self._relay.downlink.forget(entry.ue_service_id)
+        self.registry.save(entry)
+        self.event("client registered", ue=entry.ue_service_id, address=entry.address)
+
+    def result(self, entry):
+        # Of its registration: how much waits for it is said if anything does, or if it would sleep otherwise.
+        result = messages.registration_result(wire.REG, entry.ue_service_id)
+        waiting = self._relay.clients.waiting(entry.ue_service_id)
+        if not waiting:
+            self._relay.clients.sleepers.told_nothing_waits(entry)
+        if waiting or entry.said()[0]:
+            result[wire.MESSAGES_WAITING] = waiting
+        return result
 
     def _refuse_registration(self, request, elements, code, cause, now):
         self.counters["registrations_refused"] += 1
         self.event("client refused", ue=elements[wire.UE_SERVICE_ID], cause=cause)
         max_age = 5 if code == wire.UNAVAILABLE else None
-        self._clients.refuse(request, code, elements, cause, now, max_age)
+        self.clients.refuse(request, code, elements, cause, now, max_age)
 
     def _on_dereg(self, request, elements, now):
         ue_service_id = elements[wire.UE_SERVICE_ID]
@@ -214,27 +253,44 @@ class Gateway:
             self._full(request, elements, now)
             return
         self.registry.remove(ue_service_id)
-        self._relay.downlink.forget(ue_service_id)
-        self._clients.answer(
+        self._relay.clients.forget(ue_service_id)
+        self.clients.answer(
             request, wire.DEREGISTERED, now, messages.registration_result(wire.DEREG, ue_service_id)
         )
         self.event("client de-registered", ue=ue_service_id)
 
+    def expel(self, ue_service_id, now):
+        # A client that is not wanted any more.
+        if self.registry.get(ue_service_id) is None:
+            return
+        elements = messages.deregistration(ue_service_id)
+        # Without room for that the server learns of it when it next has something for it.
+        self._relay.queue_up(elements, ue_service_id, messages.encode(elements), now)
+        self.registry.remove(ue_service_id)
+        self._relay.downlink.forget(ue_service_id)
+        self.event("client expelled", ue=ue_service_id)
+
     def _owns(self, request, elements, ue_service_id, now):
-        # Does the request come from this UE, as its keys prove, or else from where it is registered? Answers it when
-        # not.
+        # Is it the UE that it says? Answers it when not.
+        cause = self.refusal(request, ue_service_id, now)
+        if cause:
+            self.clients.refuse(request, wire.REFUSED, elements, cause, now)
+        return cause is None
+
+    def refusal(self, request, ue_service_id, now):
+        # None when the request comes from this UE, as its keys prove, or else from where it is registered; why it is
+        # refused when not.
         entry = self.registry.get(ue_service_id)
         there = entry is not None and entry.address == request.peer.address
         if entry is not None and (request.context.name == ue_service_id if request.context else there):
+            self._relay.clients.sleepers.heard(entry, now)
             if not there:
                 self._moved(entry, request.peer.address, now)
             elif self._relay.downlink.waiting(ue_service_id):
                 self._relay.downlink.resume(ue_service_id, now)
-            return True
+            return None
         self.counters["not_registered"] += 1
-        cause = wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
-        self._clients.refuse(request, wire.REFUSED, elements, cause, now)
-        return False
+        return wire.UE_SERVICE_ID_NOT_OWNED if entry else wire.NOT_REGISTERED
 
     def _moved(self, entry, address, now):
         # It is where it is heard: nobody else has its keys.
@@ -246,20 +302,46 @@ class Gateway:
 
     # -- from clients to the server
 
-    def _on_client_message(self, request, elements, now):
+    def _is_from_ue(self, request, elements, now):
+        # Of the UE that it names as its originator. Answers it when not.
         kind, ue_service_id = messages.originator(elements)
-        if kind != wire.UE:
-            # An Application Server does not speak through a gateway.
-            self.counters["not_registered"] += 1
-            self._clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+        if kind == wire.UE:
+            return self._owns(request, elements, ue_service_id, now)
+        # An Application Server does not speak through a gateway.
+        self.counters["not_registered"] += 1
+        self.clients.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+        return False
+
+    def _on_client_message(self, request, elements, now):
+        if not self._is_from_ue(request, elements, now):
             return
-        if not self._owns(request, elements, ue_service_id, now):
-            return
-        if self._relay.queue_up(elements, ue_service_id, in_json(request, elements), now):
+        ue_service_id = messages.originator(elements)[1]
+        for one, body in self._singly(request, elements):
+            if not self._relay.queue_up(one, ue_service_id, body, now):
+                # Those that found room are known when all come again.
+                self._full(request, elements, now)
+                return
             self.counters["messages_up"] += 1
-            self._clients.answer(request, wire.ACCEPTED, now)
-        else:
-            self._full(request, elements, now)
+        self.clients.answer(request, wire.ACCEPTED, now)
+
+    def _singly(self, request, elements):
+        # What is aggregated is stored as what it is made of (8.4).
+        if wire.INDIVIDUAL_MESSAGES in elements or wire.INDIVIDUAL_REPORTS in elements:
+            from .aggregation import split
+
+            return [(one, messages.encode(one)) for one in split(elements)]
+        return ((elements, in_json(request, elements)),)
+
+    def _on_segments_told(self, request, elements, now):
+        if self._is_from_ue(request, elements, now):
+            if self._relay.clients.segments_told(messages.originator(elements)[1], elements, now):
+                self.clients.answer(request, wire.ACCEPTED, now)
+            else:
+                self._on_client_message(request, elements, now)
+
+    def _on_amendment(self, request, elements, now):
+        if self._is_from_ue(request, elements, now):
+            self._stored.on_request(request, elements, now)
 
     def own_hop(self, elements):
         # Which Application Client is meant by what comes for this UE itself?
@@ -267,7 +349,7 @@ class Gateway:
 
     def _full(self, request, elements, now):
         self.counters["store_full"] += 1
-        self._clients.refuse(request, wire.UNAVAILABLE, elements, wire.STORE_FULL, now, max_age=5)
+        self.clients.refuse(request, wire.UNAVAILABLE, elements, wire.STORE_FULL, now, max_age=5)
 
     # -- from the server to clients
 
@@ -290,12 +372,13 @@ class Gateway:
             self.counters["unknown_recipient"] += 1
             self._server.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
-        if self._relay.queue_down(ue_service_id, elements, in_json(request, elements), now):
+        for one, body in self._singly(request, elements):
+            if not self._relay.queue_down(ue_service_id, one, body, now):
+                self.counters["store_full"] += 1
+                self._server.refuse(request, wire.UNAVAILABLE, elements, wire.STORE_FULL, now, max_age=5)
+                return
             self.counters["messages_down"] += 1
-            self._server.answer(request, wire.ACCEPTED, now)
-        else:
-            self.counters["store_full"] += 1
-            self._server.refuse(request, wire.UNAVAILABLE, elements, wire.STORE_FULL, now, max_age=5)
+        self._server.answer(request, wire.ACCEPTED, now)
 
     def event(self, word, **detail):
         self.on_event(word, detail)

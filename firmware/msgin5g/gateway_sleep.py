@@ -3,8 +3,6 @@
 # A UE with a schedule listens in its windows, and for a while after each sign of life. One that was told that nothing
 # waits for it sleeps from that moment on, until its next window or sign of life (see sleep.py for its side).
 
-from . import availability
-
 # Seconds after a sign of life: as long as a client drains at most.
 _AWAKE = 120
 
@@ -32,7 +30,7 @@ class Sleepers:
         ue = entry.ue_service_id
         until = self._asleep.get(ue)
         if until is None or until <= wall:
-            is_open, until = availability.open_at(schedule, wall)
+            is_open, until = _open_at(schedule, wall)
             if is_open or wall < self._awake.get(ue, 0):
                 return True
         self._opens[ue] = until
@@ -58,9 +56,9 @@ class Sleepers:
         wall = self._wall_clock()
         if not schedule or wall is None:
             return
-        is_open, change = availability.open_at(schedule, wall)
+        is_open, change = _open_at(schedule, wall)
         if is_open and change is not None:
-            change = availability.open_at(schedule, change)[1]
+            change = _open_at(schedule, change)[1]
         if change is not None:
             self._awake.pop(entry.ue_service_id, None)
             self._asleep[entry.ue_service_id] = change
@@ -78,3 +76,10 @@ class Sleepers:
             if opens <= wall:
                 del self._opens[ue]
                 self._resume(ue, now)
+
+
+def _open_at(schedule, wall):
+    # Loaded with the first schedule.
+    from .availability import open_at
+
+    return open_at(schedule, wall)

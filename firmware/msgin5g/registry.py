@@ -3,7 +3,7 @@
 # A UE Service ID belongs to whoever registered it. When somebody at another address claims it, the holder is
 # asked for a sign of life: one that answers keeps it, one that is silent has moved or is gone.
 
-from . import availability, messages, ticks, wire
+from . import messages, ticks, wire
 from .coap.endpoint import CANCELLED, TIMEOUT, Full
 from .coap.numbers import JSON
 
@@ -29,6 +29,8 @@ class Registered:
     def said(self):
         # (its Communication Availability or None, octets of payload in a segment for it), as in its REG request.
         if self._said is None:
+            from . import availability
+
             try:
                 elements = messages.decode(self.body) if self.body and not self.via else {}
             except messages.BadMessage:

@@ -85,6 +85,28 @@ class Relay:
             delivery.add(item, now)
         return True
 
+    def replace(self, item, elements, now):
+        # What waits for the server, and is not under way, becomes another; it is the newest then.
+        body, expires = messages.encode(elements), self._expires(elements)
+        self.uplink.discard(item)
+        if hasattr(self._store, "withdraw"):
+            self._store.withdraw(item)
+            item = self._store.put(
+                item.hop,
+                item.originator,
+                item.kind,
+                item.message_id,
+                item.segment,
+                body,
+                expires,
+                item.report,
+                item.priority,
+            )
+        else:
+            item = self._store.replace(item, body, expires)
+        if self._registration.registered:
+            self.uplink.add(item, now)
+
     def _expires(self, elements):
         if elements[wire.MESSAGE_TYPE] in (wire.REG, wire.DEREG):
             return None

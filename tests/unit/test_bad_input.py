@@ -85,7 +85,7 @@ class Setup:
         expected = dict.fromkeys(self.held(), 0)
         expected["registered"] = 1
         assert self.held() == expected
-        blocks = self.gateway._clients._server._blocks
+        blocks = self.gateway.clients._server._blocks
         assert blocks is None or len(blocks.uploads) == len(blocks.downloads) == 0
 
 

@@ -212,8 +212,8 @@ async def test_a_bad_message_is_answered_in_cbor():
     for answer in answers:
         assert answer.code == wire.INVALID and answer.content_format == coap.CBOR
         assert cbor.decode(answer.payload)[wire.DELIVERY_STATUS] == 3
-    assert setup.gateway._clients.counters["bad_messages"] == 6
-    assert setup.gateway._clients.counters["handler_errors"] == 0
+    assert setup.gateway.clients.counters["bad_messages"] == 6
+    assert setup.gateway.clients.counters["handler_errors"] == 0
 
 
 async def test_what_is_for_one_ue_is_not_sent_to_another_at_its_address():

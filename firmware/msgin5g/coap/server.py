@@ -91,7 +91,7 @@ class Server:
         if path is None or request.query is None:
             self.refuse(request, n.BAD_OPTION, now)
             return
-        methods = self._resources.get(path)
+        methods = self._methods(path)
         if methods is None:
             self.refuse(request, n.NOT_FOUND, now)
             return
@@ -113,6 +113,10 @@ class Server:
             if self.blocks().download(request, now):
                 return
         self._handle(handler, request, now)
+
+    def _methods(self, path):
+        # {method: handler} of a resource, None where there is none.
+        return self._resources.get(path)
 
     def _handle(self, handler, request, now):
         try:

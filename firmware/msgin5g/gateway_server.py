@@ -1,0 +1,47 @@
+# The CoAP server of a gateway towards its clients: what one of them sends in a second is bounded, so that it can't keep
+# the gateway from the others; and all that is behind a path may have one handler.
+
+from . import ticks, wire
+from .coap import numbers as coap
+from .coap.server import Server
+
+# Seconds after which one that has sent too much may go on.
+_PAUSE = 1
+
+
+class GatewayServer(Server):
+    def __init__(self, endpoint, most_body, most_transfers, most_a_second):
+        super().__init__(endpoint, most_body, most_transfers)
+        self.too_many = 0
+        self._most_a_second = most_a_second
+        self._second = 0
+        # Requests in this second, by who has sent them.
+        self._counts = {}
+        self._behind = []
+
+    def add_behind(self, path, methods):
+        # methods: {method: handler} of all resources whose path begins so.
+        self._behind.append((path, methods))
+
+    def _methods(self, path):
+        methods = super()._methods(path)
+        if methods is None:
+            for begin, methods in self._behind:
+                if path.startswith(begin):
+                    return methods
+            return None
+        return methods
+
+    def _handle(self, handler, request, now):
+        if self._is_too_much(request.source(), now):
+            self.too_many += 1
+            self.respond(request, wire.OVERLOADED, now, options=[(coap.MAX_AGE, _PAUSE)])
+        else:
+            super()._handle(handler, request, now)
+
+    def _is_too_much(self, source, now):
+        if ticks.age(self._second, now) >= 1000:
+            self._second = now
+            self._counts = {}
+        count = self._counts[source] = self._counts.get(source, 0) + 1
+        return count > self._most_a_second
