@@ -263,6 +263,16 @@ class SqliteStore:
         self._fresh.add(_identity(hop, originator, kind, message_id, segment))
         return True
 
+    def find_message(self, hop: str, originator: str, kind: str, message_id: str) -> Item | None:
+        """A message that is on its way to a hop and not segmented, None when there is none."""
+        condition = "hop = ? AND originator = ? AND kind = ? AND message_id = ? AND segment = 0"
+        items = self.items_where(condition, (hop, originator, kind, message_id))
+        return items[0] if items else None
+
+    def shares(self) -> list[tuple[str, str, int]]:
+        """(hop, originator, how many) of all messages on their way."""
+        return self.rows("SELECT hop, originator, count(*) FROM messages GROUP BY hop, originator")
+
     def room(self) -> int:
         """How many more messages there is room for."""
         return self._most_messages - self._count
@@ -349,6 +359,10 @@ class SqliteStore:
     def items_where(self, condition: str, values: tuple = ()) -> list[Item]:
         """Messages on their way, by a condition in SQL on the columns of the table of messages."""
         return self._items(f"SELECT {_COLUMNS} FROM messages WHERE {condition}", values)  # noqa: S608
+
+    def foreign_changes(self) -> int:
+        """A number that changes when another process has changed the file."""
+        return self._execute("PRAGMA data_version").fetchone()[0]
 
     def rows(self, query: str, values: tuple = ()) -> list[tuple]:
         """What a SELECT finds."""
