@@ -7,13 +7,15 @@
 
 import asyncio
 
-from . import rfc3339, wire
+from . import rfc3339, ticks, wire
 from .coap import numbers as coap
 from .coap.endpoint import Full
 from .coap.message import uri_options
 from .resource import NOT_NOW, NOT_REGISTERED, failure_cause, meaning, told
 
 _MOST_TOPICS = 8
+# Seconds: who is asked to wait waits no longer.
+_LONGEST_PAUSE = 60
 
 
 class TopicRefused(Exception):
@@ -26,6 +28,9 @@ class Topics:
         self._ue = ue
         # topic -> the date-time at which its subscription shall end, "" for as long as the server likes.
         self._wanted = {}
+        # When it may be asked again.
+        self._due = None
+        ue.endpoint.on_timer.append(self._on_timer)
 
     def __len__(self):
         return len(self._wanted)
@@ -68,10 +73,27 @@ class Topics:
             if meaning(response) not in (NOT_NOW, NOT_REGISTERED):
                 self._wanted.pop(topic, None)
                 raise TopicRefused(failure_cause(response))
+            if response.code is not None:
+                await self._pause(max(1, min(response.max_age, _LONGEST_PAUSE)))
             # Contact was lost, or the peer has forgotten this UE: with the next registration it is tried again.
             self._ue.registration.renew(self._ue.link.now())
             self._ue.link.flush()
             await self._ue.until_registered()
+
+    async def _pause(self, seconds):
+        self._due = ticks.add(self._ue.link.now(), seconds * 1000)
+        self._ue.endpoint.arm(self._due)
+        while self._due is not None:
+            await self._ue.change()
+
+    def _on_timer(self, now):
+        if self._due is None:
+            return
+        if ticks.diff(self._due, now) <= 0:
+            self._due = None
+            self._ue.changed.set()
+        else:
+            self._ue.endpoint.arm(self._due)
 
     def _request(self, topic, observe, on_response, now):
         options = uri_options(wire.TOPICS_PATH)

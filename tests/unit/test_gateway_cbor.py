@@ -1,5 +1,6 @@
 # Clients that speak CBOR behind a gateway whose server gets JSON: secured and not, and through a restart.
 
+from gateway_world import RegisteredStore
 from msgin5g import cbor, messages, provisioning, wire
 from msgin5g.application import DELIVERED, FAILED
 from msgin5g.client import NOT_PROTECTED, Client
@@ -16,22 +17,6 @@ UE = "u1@x.org"
 OTHER = "u2@x.org"
 AS = "as@x.org"
 GATEWAY = "gw@x.org"
-
-
-class RegisteredStore(MemoryStore):
-    # With the registrations that a gateway keeps.
-    def __init__(self):
-        super().__init__(100, 1000)
-        self.entries = {}
-
-    def registered(self):
-        return list(self.entries.values())
-
-    def save_registered(self, entry):
-        self.entries[entry.ue_service_id] = entry
-
-    def remove_registered(self, ue_service_id):
-        self.entries.pop(ue_service_id, None)
 
 
 class Number:
@@ -59,7 +44,7 @@ class Setup:
         self.sent = []
         self.world.drop = lambda datagram, *way: self.sent.append(way + (len(datagram),))
         self.server = FakeServer(self.world)
-        self.store = RegisteredStore()
+        self.store = RegisteredStore(most_items=100, most_known=1000)
         self.numbers = {ue: (Number(), Number()) for ue in IDS}
         self.secured = secured
         self.start_gateway()
