@@ -5,7 +5,7 @@ import os
 import struct
 from binascii import crc32
 
-from .log import sync, sync_folder
+from .durable import sync, sync_folder
 
 # How often it was saved, the number, CRC-32 of both.
 _LAYOUT = "<III"

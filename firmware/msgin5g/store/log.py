@@ -14,6 +14,8 @@ import os
 import struct
 from binascii import crc32
 
+from .durable import sync, sync_folder
+
 _MAGIC = b"5GL1"
 _HEADER = "<4sI8s4sI"
 _HEADER_SIZE = 24
@@ -332,20 +334,3 @@ def _number(name):
 def _write(file, octets):
     if file.write(octets) != len(octets):
         raise OSError(_ENOSPC, "written in part")
-
-
-def sync(file):
-    # MicroPython's flush() syncs; a host has that apart.
-    file.flush()
-    if hasattr(os, "fsync"):
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder):
-    # On a host, a new file's name is durable by this alone.
-    if hasattr(os, "fsync"):
-        descriptor = os.open(folder, 0)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
