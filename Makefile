@@ -41,6 +41,10 @@ bench: setup ## measure, print a table
 frozen: setup ## MicroPython with the firmware frozen in, which `make bench` then measures too
 	@$(BIN)/python -m $(subst /,.,$(SETUP)).frozen
 
+.PHONY: packages
+packages: setup ## the firmware in components that boards install, compiled: build/packages
+	@$(BIN)/python -m $(subst /,.,$(SETUP)).packages
+
 .PHONY: lint
 lint: setup ## ruff, pyright (host, ESP32, RP2040), mpy-cross
 	@$(BIN)/ruff check --quiet

@@ -1,6 +1,24 @@
 """What a board's own MicroPython freezes of it: include this from the board's manifest.
 
-build/inlined is the firmware with its constants in place, which `python -m host_tools.setup.mpy` makes.
+build/inlined is the firmware with its constants in place, which `python -m host_tools.setup.mpy` makes. All of it is
+frozen, or the components that are named, as the package files in ../firmware are:
+
+    include("/where/this/is/boards/manifest.py", components="minimal flash topics")
 """
 
-package("msgin5g", base_path="../build/inlined")
+import json
+from pathlib import Path
+
+options.defaults(components="")
+
+for component in options.components.split():
+    package_file = json.loads(Path(f"../firmware/package-{component}.json").read_text())
+    modules = [place[0] for place in package_file["urls"]]
+    # One of constants alone may have nothing left.
+    there = [
+        module.removeprefix("msgin5g/") for module in modules if Path("../build/inlined", module).exists()
+    ]
+    package("msgin5g", files=there, base_path="../build/inlined")
+
+if not options.components:
+    package("msgin5g", base_path="../build/inlined")
