@@ -25,6 +25,7 @@ from msgin5g.resource import (
 from msgin5g.segmentation import Segmentation
 
 from host_tools.server.aggregation import Companions
+from host_tools.server.bulk_registration import register_several
 from host_tools.server.coap_server import ResourceServer
 from host_tools.server.presence import Lifetimes, Windows
 from host_tools.server.segmentation import Sizes
@@ -251,11 +252,15 @@ class CoapFace:
 
     def _on_reg(self, request: Request, elements: Elements, now: int) -> None:
         if wire.UE_SERVICE_ID not in elements:
-            # Several UEs at once (8.2.7).
-            self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            # Several UEs at once: a gateway's right.
+            gateway = self._gateway(request)
+            if gateway is None or wire.REGISTRATION_REQUESTS not in elements:
+                self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
+            else:
+                self._heard(request, now)
+                register_several(self, request, elements, gateway, self._gateways, now)
             return
         ue = elements[wire.UE_SERVICE_ID]
-        address = request.peer.address
         if len(request.payload) > LONGEST_REQUEST:
             self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
             return
@@ -280,7 +285,7 @@ class CoapFace:
             # It has proved who it is: nobody else need be asked.
             decided(request.context.name == ue, now)
         else:
-            self.registry.claim(ue, address, decided, now)
+            self.registry.claim(ue, request.peer.address, decided, now)
 
     def _gateway(self, request: Request) -> str | None:
         # The gateway that has made a request: by its keys, or else by where it is.
@@ -307,26 +312,37 @@ class CoapFace:
 
     def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
-        before = self.registry.get(ue)
-        if before is None and self.registry.full():
+        body = in_json(request, elements)
+        resume = self.enter(Registered(ue, request.peer.address, via, body, request.content_format))
+        if resume is None:
             self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.STORE_FULL, now)
             return
+        self.resource.answer(request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue))
+        resume(now)
+
+    def enter(self, entry: Registered) -> Callable[[int], None] | None:
+        """Register a UE; what is returned is to be called when it has been answered. None: there is no room."""
+        ue = entry.ue_service_id
+        before = self.registry.get(ue)
+        if before is None and self.registry.full():
+            return None
         self._remove_index(ue)
-        body = in_json(request, elements)
-        entry = Registered(ue, request.peer.address, via, body, request.content_format)
         self.registry.save(entry)
         self._index(entry)
         self._lifetimes.heard(ue)
         self.counters["registrations"] += 1
-        _log.info("registered", ue=ue, via=via, address=request.peer.address)
-        self.resource.answer(request, wire.REGISTERED, now, messages.registration_result(wire.REG, ue))
-        if before is not None and before.address != entry.address:
-            # What is under way to where it was need not be waited for.
-            self._delivery.forget(ue)
-        if self.reachable(ue):
-            self._delivery.resume(ue, now)
-        if ue in self._gateways:
-            self._gateway_moved(entry, now)
+        _log.info("registered", ue=ue, via=entry.via, address=entry.address)
+
+        def resume(now: int) -> None:
+            if before is not None and before.address != entry.address:
+                # What is under way to where it was need not be waited for.
+                self._delivery.forget(ue)
+            if self.reachable(ue):
+                self._delivery.resume(ue, now)
+            if ue in self._gateways:
+                self._gateway_moved(entry, now)
+
+        return resume
 
     def _gateway_moved(self, gateway: Registered, now: int) -> None:
         # What it has registered is where it is now.
