@@ -7,6 +7,13 @@
 import sys
 
 
+def forget(name):
+    # A module that was used once, and is loaded again when it is needed again: a board has its heap back.
+    package, _, own = name.rpartition(".")
+    del sys.modules[name]
+    delattr(sys.modules[package], own)
+
+
 def __getattr__(name):
     if name == "Client":
         from .client import Client

@@ -15,3 +15,6 @@ Nothing is loaded until it is asked for: a board pays for what it uses.
 """
 
 from .client import Client as Client
+
+def forget(name: str) -> None:
+    """Unload a module that is used once: it is loaded again when it is needed again."""

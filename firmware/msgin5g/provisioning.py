@@ -15,9 +15,8 @@
 import json
 from binascii import hexlify
 
-from . import wire
+from . import forget, wire
 from .client import Client
-from .oscore.derive import from_credentials
 from .oscore.security import Security
 from .store.counter import Counter
 
@@ -38,10 +37,13 @@ class DeviceSecurity(Security):
         # gateway: its UE Service ID.
         if self.context is None or self.context.name != gateway:
             self.context = context(self._credentials, gateway, gateway, self._storage)
+            forget("msgin5g.oscore.derive")
 
 
 def context(credentials, gateway, name, storage):
     # A device's with a gateway, or (with sender_id and recipient_id exchanged) the gateway's with the device.
+    from .oscore.derive import from_credentials
+
     stored = credentials.copy()
     stored["id_context"] = str(hexlify(gateway.encode()), "ascii")
     made = from_credentials(stored, storage, name)

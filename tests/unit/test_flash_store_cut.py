@@ -1,9 +1,10 @@
 # The host's files, cut at each octet written: what a file system may leave that keeps the order of what was written.
 # Also writes that are done in part, and errors of each call.
 
+import sys
+
 import flash
-import msgin5g.store.log
-from msgin5g.store import INBOX, Broken
+from msgin5g.store import INBOX, Broken, durable, log, opening
 from msgin5g.store.flash import FlashStore
 
 RUNTIMES = ("cpython",)
@@ -120,14 +121,20 @@ class Files:
         self.change(path.rpartition("/")[2], None)
 
     def __enter__(self):
-        self.saved = msgin5g.store.log.os
-        msgin5g.store.log.os = self
-        msgin5g.store.log.open = self.open
+        self.saved = log.os, log.forget
+        # This one, and not one that is loaded anew with the real files.
+        sys.modules["msgin5g.store.opening"] = opening
+        log.forget = lambda name: None
+        for module in (log, opening, durable):
+            module.os = self
+            module.open = self.open
         return self
 
     def __exit__(self, *error):
-        msgin5g.store.log.os = self.saved
-        del msgin5g.store.log.open
+        log.forget = self.saved[1]
+        for module in (log, opening, durable):
+            module.os = self.saved[0]
+            del module.open
 
 
 def run(store, states, count=40):

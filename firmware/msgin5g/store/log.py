@@ -14,156 +14,59 @@ import os
 import struct
 from binascii import crc32
 
+from .. import forget
 from .durable import sync, sync_folder
 
-_MAGIC = b"5GL1"
-_HEADER = "<4sI8s4sI"
-_HEADER_SIZE = 24
-_MARK = b"\xa7"
+MAGIC = b"5GL1"
+HEADER_SIZE = 24
+MARK = b"\xa7"
 _FRAME = "<BBHI"
 # What an entry takes besides its payload.
 OVERHEAD = 12
 # Of a payload, this much is read into memory at once.
 PIECE = 320
 # A segment before its first entry.
-EMPTY = 2 * _HEADER_SIZE
-_LAST = 1 << 7
+EMPTY = 2 * HEADER_SIZE
+LAST = 1 << 7
 
 _ENOENT = 2
-_EEXIST = 17
 _ENOSPC = 28
 
 
 class Log:
     # tell(text) is called with what is wrong; counters are the owner's.
     def __init__(self, folder, tell, counters):
-        self._folder = folder
-        self._tell = tell
-        self._counters = counters
+        self.folder = folder
+        self.tell = tell
+        self.counters = counters
         # [number, octets], oldest first.
         self.segments = []
         # Does the last segment end with what is complete, so that more can follow?
-        self._appendable = False
-        self._next_number = 1
+        self.appendable = False
+        self.next_number = 1
         self._buffer = bytearray(PIECE)
         self.birth = os.urandom(8)
-        self._salt = os.urandom(4)
+        self.salt = os.urandom(4)
 
     def octets(self):
         return sum(segment[1] for segment in self.segments)
 
     def path(self, number):
-        return f"{self._folder}/{number:08x}.log"
-
-    # -- opening
+        return f"{self.folder}/{number:08x}.log"
 
     def open(self, apply):
         # Calls apply(kind, number, offset, payload size, start of the payload) for each entry that counts, oldest
         # first. Raises OSError when there is no such folder and none can be made; damage is told and counted.
-        try:
-            os.mkdir(self._folder)
-        except OSError as error:
-            if error.errno != _EEXIST:
-                # Whether it can be read all the same, listdir() knows.
-                self._tell(f"{self._folder}: {error}")
-        numbers = []
-        for name in os.listdir(self._folder):
-            number = _number(name)
-            if number is None:
-                self._counters["foreign"] += 1
-            else:
-                numbers.append(number)
-        numbers.sort()
-        if not numbers:
-            return
-        self._next_number = numbers[-1] + 1
-        self._find_birth(numbers)
-        for number in numbers:
-            self._open_segment(number, apply)
+        from .opening import open_log
 
-    def _find_birth(self, numbers):
-        # The youngest segment with a readable header says whose log it is.
-        for number in reversed(numbers):
-            header = self._header(number)
-            if header:
-                self.birth, self._salt = header[2:4]
-                return
+        open_log(self, apply)
+        forget("msgin5g.store.opening")
 
-    def _header(self, number):
-        try:
-            with open(self.path(number), "rb") as file:
-                for copy in (file.read(_HEADER_SIZE), file.read(_HEADER_SIZE)):
-                    if len(copy) == _HEADER_SIZE:
-                        header = struct.unpack(_HEADER, copy)
-                        if header[0] == _MAGIC and header[1] == number and header[4] == crc32(copy[:-4]):
-                            return header
-        except OSError:
-            pass
-        return None
-
-    def _open_segment(self, number, apply):
-        header = self._header(number)
-        if header and header[2:4] != (self.birth, self._salt):
-            # Of another log: it is left alone.
-            self._counters["foreign"] += 1
-            self._tell(f"{self.path(number)} is of another store")
-            return
-        segment = [number, 0]
-        self.segments.append(segment)
-        try:
-            with open(self.path(number), "rb") as file:
-                segment[1] = file.seek(0, 2)
-                self._appendable = self._scan(file, number, segment[1], apply)
-        except OSError as error:
-            self._appendable = False
-            self._damage(number, error)
-        if header is None:
-            self._appendable = False
-            if segment[1] < EMPTY:
-                # Cut off when it was begun.
-                self._counters["torn"] += 1
-            else:
-                self._damage(number, "its header")
-
-    def _scan(self, file, number, size, apply):
-        # True when the segment ends with the end of what was appended at once.
-        seed = self._seed(number)
-        offset = complete = EMPTY
-        entries = []
-        damaged = False
-        while offset < size:
-            found = self._entry_at(file, offset, size, seed)
-            if found is None:
-                # Not even its size can be believed: look for the next.
-                damaged = True
-                offset = self._next_mark(file, offset + 1, size)
-                continue
-            kind, length, start = found
-            if start is None:
-                damaged = True
-            else:
-                entries.append((kind & ~_LAST, offset, length, start))
-            offset += OVERHEAD + length
-            if start is not None and kind & _LAST:
-                for entry in entries:
-                    apply(entry[0], number, entry[1], entry[2], entry[3])
-                entries.clear()
-                if damaged:
-                    self._damage(number, "an entry")
-                    damaged = False
-                    complete = -1
-                elif complete >= 0:
-                    complete = offset
-        if complete >= 0 and complete < size:
-            # Appending was cut off: none of it counts.
-            self._counters["torn"] += 1
-        return complete == size
-
-    def _entry_at(self, file, offset, size, seed):
+    def entry_at(self, file, offset, size, seed):
         # (kind, payload size, start of the payload or None when its CRC is wrong), or None.
         file.seek(offset)
         frame = file.read(8)
-        if len(frame) < 8 or frame[:1] != _MARK:
+        if len(frame) < 8 or frame[:1] != MARK:
             return None
         _, kind, _, length = struct.unpack(_FRAME, frame)
         if offset + OVERHEAD + length > size or _frame(kind, length, seed) != frame:
@@ -183,22 +86,8 @@ class Log:
             length -= count
         return crc
 
-    def _next_mark(self, file, offset, size):
-        while offset < size:
-            file.seek(offset)
-            piece = file.read(PIECE)
-            at = piece.find(_MARK)
-            if at >= 0:
-                return offset + at
-            offset += len(piece) or PIECE
-        return size
-
-    def _damage(self, number, what):
-        self._counters["damaged"] += 1
-        self._tell(f"{self.path(number)} is damaged: {what}")
-
-    def _seed(self, number):
-        return crc32(struct.pack("<I", number), crc32(self.birth + self._salt))
+    def seed(self, number):
+        return crc32(struct.pack("<I", number), crc32(self.birth + self.salt))
 
     # -- reading
 
@@ -206,7 +95,7 @@ class Log:
         # A file at the payload of an entry, to be closed by the caller; None when that entry is not there whole.
         file = open(self.path(number), "rb")
         try:
-            entry = self._entry_at(file, offset, file.seek(0, 2), self._seed(number))
+            entry = self.entry_at(file, offset, file.seek(0, 2), self.seed(number))
             if entry and entry[1] == length and entry[2] is not None:
                 file.seek(offset + 8)
                 return file
@@ -223,38 +112,38 @@ class Log:
         # the log. A new segment is begun when this one would have more than `most` octets; it starts with the entries
         # that first() returns. Returns [(number, offset)] when all is durable, raises OSError when it may not be.
         size = sum(OVERHEAD + length_of(parts) for _, parts in entries)
-        begin = not self._appendable or self.segments[-1][1] + size > most
+        begin = not self.appendable or self.segments[-1][1] + size > most
         if begin:
-            self.segments.append([self._next_number, 0])
-            self._next_number += 1
+            self.segments.append([self.next_number, 0])
+            self.next_number += 1
         segment = self.segments[-1]
         number = segment[0]
         places = []
-        self._appendable = False
+        self.appendable = False
         try:
             with open(self.path(number), "ab") as file:
                 offset = segment[1]
                 if begin:
-                    header = struct.pack("<4sI8s4s", _MAGIC, number, self.birth, self._salt)
+                    header = struct.pack("<4sI8s4s", MAGIC, number, self.birth, self.salt)
                     header += struct.pack("<I", crc32(header))
                     _write(file, header + header)
                     offset = self._write_entries(file, number, EMPTY, first(), [])
                 offset = self._write_entries(file, number, offset, entries, places)
                 sync(file)
             if begin:
-                sync_folder(self._folder)
+                sync_folder(self.folder)
         except (OSError, MemoryError):
             self._give_up(begin)
             raise
         segment[1] = offset
-        self._appendable = True
+        self.appendable = True
         return places
 
     def _write_entries(self, file, number, offset, entries, places):
-        seed = self._seed(number)
+        seed = self.seed(number)
         for position, (kind, parts) in enumerate(entries):
             if position == len(entries) - 1:
-                kind |= _LAST
+                kind |= LAST
             length = length_of(parts)
             frame = _frame(kind, length, seed)
             crc = crc32(frame, seed)
@@ -304,7 +193,7 @@ class Log:
             os.remove(self.path(self.segments[0][0]))
         except OSError as error:
             if error.errno != _ENOENT:
-                self._tell(f"{self.path(self.segments[0][0])} can't be removed: {error}")
+                self.tell(f"{self.path(self.segments[0][0])} can't be removed: {error}")
                 return False
         self.segments.pop(0)
         return True
@@ -312,23 +201,11 @@ class Log:
 
 def _frame(kind, length, seed):
     check = crc32(struct.pack("<BI", kind, length), seed) & 0xFFFF
-    return struct.pack(_FRAME, _MARK[0], kind, check, length)
+    return struct.pack(_FRAME, MARK[0], kind, check, length)
 
 
 def length_of(parts):
     return sum(part[2] if isinstance(part, tuple) else len(part) for part in parts)
-
-
-def _number(name):
-    # Of a segment by its file name, None for a file that is none of ours. FAT may show capitals.
-    name = name.lower()
-    if len(name) != 12 or name[8:] != ".log":
-        return None
-    try:
-        number = int(name[:8], 16)
-    except ValueError:
-        return None
-    return number if f"{number:08x}.log" == name else None
 
 
 def _write(file, octets):
