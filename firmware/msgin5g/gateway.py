@@ -189,7 +189,7 @@ class Gateway:
             self.clients.refuse(
                 under_way, wire.UNAVAILABLE, elements, wire.SERVER_NOT_REACHABLE, now, max_age=5
             )
-        if self._bulk:
+        if self._bulk is not None:
             if not under_way and self._bulk.takes(elements):
                 self._bulk.hold(request, elements, now)
                 return
