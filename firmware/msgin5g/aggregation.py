@@ -122,7 +122,11 @@ class Gather:
         octets = 0
         target = None
         for count, item in enumerate(items):
-            octets += len(item.body)
+            try:
+                octets += len(item.body)
+            except OSError:
+                # Its store has lost it, which shows when it is sent by itself.
+                return max(count, 1), True
             if count == self._most_messages or octets > self._most_octets:
                 return max(count, 1), True
             if item.priority == HIGH or len(item.body) * _SMALL > self._most_octets:

@@ -32,8 +32,6 @@ _EPOCH_2000 = 946684800
 _CLOCK_SET = 1704067200
 # Octets of a packet that CoAP and OSCORE take.
 _AROUND_A_MESSAGE = 64
-# After so many attempts without an answer another gateway is looked for.
-_MOST_SILENT = 3
 
 
 # For security=: CoAP without any protection, for a lab.
@@ -90,7 +88,7 @@ class Client:
         self.resource = MessageResource(
             CoapServer(self.endpoint, szx=self.link.szx),
             {
-                wire.MSG: self.inbox.on_message,
+                wire.MSG: self._on_message,
                 wire.IMDN: self._on_report,
                 wire.MSGRESP: self._on_response,
                 wire.REG: self._on_registration_result,
@@ -118,11 +116,11 @@ class Client:
         self._running = False
         # Loaded when they are used.
         self._topics = None
-        self._selection = None
-        self._port = port
-        self._finds_gateway = gateway is None
-        self._finding = None
-        self._silent = 0
+        self._finder = None
+        if gateway is None:
+            from .selection import Finder
+
+            self._finder = Finder(self, port)
 
     # -- for the application
 
@@ -144,7 +142,7 @@ class Client:
         self._start_link()
         self._refusal = None
         if self.registration.address is None:
-            await self._find_gateway()
+            await self._finder.find()
         now = self.link.now()
         self.inbox.start(now)
         self.outbox.watch_expiry(now)
@@ -248,9 +246,8 @@ class Client:
 
     def close(self):
         # Without a word to the gateway; deregister() first to be off politely.
-        if self._finding:
-            self._finding.cancel()
-            self._finding = None
+        if self._finder:
+            self._finder.cancel()
         if self._running:
             self._running = False
             self.link.close()
@@ -284,49 +281,24 @@ class Client:
             self.link.start()
 
     def _on_registration(self, registered, cause, now):
+        if self._finder:
+            self._finder.on_registration(registered)
         if registered:
-            self._silent = 0
             self.outbox.resume(now)
             if self._topics:
                 self._topics.renew(now)
         else:
             self.outbox.pause()
             self._refusal = cause
-            self._silent += 1
-            if self._finds_gateway and self._silent >= _MOST_SILENT and self._finding is None:
-                self._finding = asyncio.create_task(self._find_another())
         self.changed.set()
         self.on_registration(registered, cause)
 
-    # -- finding a gateway (8.2.8)
-
-    async def _find_gateway(self):
-        # Another than the one that it has, where there is one.
-        if self._selection is None:
-            from .selection import Selection
-
-            self._selection = Selection(
-                self.endpoint, self.link, self.ue_service_id, self.link.most_octets, self._port
-            )
-        self.link.connect(None)
-        found = await self._selection.find()
-        others = [one for one in found if one.address != self.registration.address]
-        best = (others or found)[0]
-        if self.endpoint.security:
-            self.endpoint.security.use(best.ue_service_id)
-        self.link.connect(best.address)
-        self.registration.move(best.address, self.link.now())
-
-    async def _find_another(self):
-        try:
-            await self._find_gateway()
-            self.link.flush()
-        finally:
-            self._finding = None
-            self._silent = 0
-
     def _on_registration_result(self, request, elements, now):
         # The result of a registration that the gateway has done together with others (8.2.7).
+        if wire.REGISTRATION_RESULT not in elements:
+            missing = messages.missing(wire.REGISTRATION_RESULT)
+            self.resource.refuse(request, wire.INVALID, elements, missing.cause, now)
+            return
         if elements.get(wire.UE_SERVICE_ID) == self.ue_service_id:
             self.registration.take_result(elements, now)
         self.resource.answer(request, wire.ACCEPTED, now)
@@ -339,7 +311,22 @@ class Client:
         else:
             self.resource.refuse(request, wire.INVALID, elements, wire.UNKNOWN_MESSAGE, now)
 
+    def _for_another(self, request, elements, to, now):
+        # Is it for another UE than this? Then it has been told so.
+        kind, identity = to
+        if kind == wire.AS or (kind == wire.UE and identity != self.ue_service_id):
+            self.counters["not_for_us"] += 1
+            self.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
+            return True
+        return False
+
+    def _on_message(self, request, elements, now):
+        if not self._for_another(request, elements, messages.recipient(elements), now):
+            self.inbox.on_message(request, elements, now)
+
     def _on_report(self, request, elements, now):
+        if self._for_another(request, elements, messages.recipient(elements), now):
+            return
         if wire.INDIVIDUAL_REPORTS in elements:
             from .aggregation import split
 
@@ -350,6 +337,8 @@ class Client:
         self.resource.answer(request, wire.ACCEPTED, now)
 
     def _on_response(self, request, elements, now):
+        if self._for_another(request, elements, messages.originator(elements), now):
+            return
         self.outbox.take_response(elements[wire.MESSAGE_ID], elements, now)
         self.resource.answer(request, wire.ACCEPTED, now)
 

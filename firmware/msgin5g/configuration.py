@@ -25,6 +25,8 @@ SEGMENT_SIZE = "segment_size"
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 _LONGEST_VALUE = 255
 _LARGEST_SEGMENT = 65535
+# What comes of reading what only seems to be a document. RuntimeError: nested deeper than the parser goes.
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RuntimeError)
 
 
 class NotConfigured(Exception):
@@ -93,7 +95,7 @@ class Configuration:
                 self.counters["not_ours"] += 1
                 return False
             values = _values_of(document)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except _NONSENSE:
             values = None
         if values is None:
             self.counters["bad_documents"] += 1
@@ -150,7 +152,7 @@ class Configuration:
             with open(self._file) as file:
                 values = json.load(file)
             return _checked(values[SERVER_ADDRESS], values[UE_SERVICE_ID], values.get(SEGMENT_SIZE))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except _NONSENSE + (OSError,):
             # None yet, or what a power cut has left of it.
             return None
 
@@ -186,7 +188,7 @@ def _checked(server_address, ue_service_id, segment_size):
     values = {SERVER_ADDRESS: server_address, UE_SERVICE_ID: ue_service_id}
     if segment_size is not None:
         size = int(segment_size)
-        if not 0 < size <= _LARGEST_SEGMENT:
+        if not 0 < size <= _LARGEST_SEGMENT or segment_size is True:
             return None
         values[SEGMENT_SIZE] = size
     return values

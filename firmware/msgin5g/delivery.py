@@ -171,13 +171,22 @@ class Delivery:
                 return
 
     def _pump(self, hop, now):
-        while (
-            hop.paused_until is None
-            and hop.under_way < self._most_under_way
-            and self._hops.get(hop.name) is hop
-            and self._start_next(hop, now)
-        ):
-            pass
+        try:
+            while (
+                hop.paused_until is None
+                and hop.under_way < self._most_under_way
+                and self._hops.get(hop.name) is hop
+                and self._start_next(hop, now)
+            ):
+                pass
+        except Exception as error:
+            # No memory, or a store that can't be read now.
+            self._failed(error)
+            self._pause(hop, now)
+
+    def _failed(self, error):
+        self._endpoint.counters["callback_errors"] += 1
+        self._endpoint.on_error(error)
 
     def _start_next(self, hop, now):
         for window in hop.windows:
@@ -222,12 +231,20 @@ class Delivery:
         hop.under_way += 1
         for item in items:
             self._under_way[item.key] = self._under_way.get(item.key, 0) + 1
-        self._send(
-            hop.name,
-            items[0] if len(items) == 1 else items,
-            lambda verdict, now: self._done(hop, window, originator, items, verdict, now),
-            now,
-        )
+        over = False
+
+        def done(verdict, now):
+            nonlocal over
+            if not over:
+                over = True
+                self._done(hop, window, originator, items, verdict, now)
+
+        try:
+            self._send(hop.name, items[0] if len(items) == 1 else items, done, now)
+        except Exception as error:
+            # No memory, most likely: what else waits for this hop goes out all the same.
+            self._failed(error)
+            done(LATER, now)
 
     def _done(self, hop, window, originator, items, verdict, now):
         hop.under_way -= 1

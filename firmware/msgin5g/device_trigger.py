@@ -27,6 +27,10 @@ def _take(ue, payload):
         return False
     if elements[wire.MESSAGE_TYPE] != wire.MSG or messages.recipient(elements) != (wire.UE, ue.ue_service_id):
         return False
+    for element in wire.PARTS:
+        if element in elements:
+            # Several messages, or not a whole one.
+            return False
     try:
         ue.inbox.put(elements)
         ue.store.commit()

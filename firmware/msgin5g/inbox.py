@@ -59,11 +59,6 @@ class Inbox:
     # -- in
 
     def on_message(self, request, elements, now):
-        kind, identity = messages.recipient(elements)
-        if kind == wire.AS or (kind == wire.UE and identity != self._ue.ue_service_id):
-            self._ue.counters["not_for_us"] += 1
-            self._ue.resource.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
-            return
         code, cause = wire.ACCEPTED, None
         try:
             if wire.SEGMENTATION_SET_ID in elements or wire.SEGMENT_NUMBER in elements:

@@ -8,6 +8,7 @@ from .coap.endpoint import Full as EndpointFull
 from .delivery import DONE, KEPT, LATER, Delivery
 from .resource import (
     ACCEPTED,
+    NOT_NOW,
     NOT_REGISTERED,
     REFUSED,
     failure_cause,
@@ -156,19 +157,32 @@ class Outbox:
             body = self.encode(join([self.decode(item.body) for item in items]))
             large = False
         else:
-            body = items.body
+            body = self._body(items)
+            if body is None:
+                done(DONE, now)
+                self._ue.changed.set()
+                if items.kind == wire.MSG:
+                    self.become(items.message_id, application.FAILED, now, wire.PAYLOAD_LOST)
+                return
             large = body[0] == 0 or len(body) > self._ue.segment_size
             items = (items,)
 
         def on_response(response, now):
-            outcome = meaning(response)
+            answer = cause = None
+            try:
+                outcome, answer = meaning(response), told(response)
+                if outcome == REFUSED:
+                    cause = failure_cause(response)
+            except MemoryError:
+                # The peer knows it when it comes again.
+                outcome = NOT_NOW
             # done() first: whatever the application's callback does, the next message goes out.
             if outcome in (ACCEPTED, REFUSED):
                 done(KEPT if large and outcome == ACCEPTED else DONE, now)
                 self._ue.changed.set()
                 for item in items:
                     if item.kind == wire.MSG:
-                        self._answered(item.message_id, outcome, response, now)
+                        self._answered(item.message_id, outcome, answer, cause, now)
             else:
                 done(LATER, now)
                 if outcome == NOT_REGISTERED or response.code is None:
@@ -184,6 +198,16 @@ class Outbox:
                 self._post(items[0], body, on_response, now)
         except EndpointFull:
             done(LATER, now)
+
+    def _body(self, item):
+        # None when the store has lost it.
+        try:
+            return item.body
+        except OSError:
+            for other in self._store.pending(item.hop, item.key - 1, 1):
+                if other.key == item.key:
+                    raise
+            return None
 
     def _post(self, item, body, on_response, now):
         self._ue.post(body, on_response, now)
@@ -213,16 +237,18 @@ class Outbox:
     def on_segments(self, elements, now):
         # SEGREC or SEGCONFIR. False when that message is not there (any more).
         set_id = elements[wire.SEGMENTATION_SET_ID]
+        if self._segmentation is None:
+            return False
         if elements[wire.MESSAGE_TYPE] == wire.SEGCONFIR:
             return self.segmentation().confirm(UP, set_id)
         return self.segmentation().recover(UP, set_id, elements[wire.MISSING_SEGMENT_NUMBERS], now)
 
-    def _answered(self, message_id, outcome, response, now):
+    def _answered(self, message_id, outcome, answer, cause, now):
         if outcome == REFUSED:
-            self.become(message_id, application.FAILED, now, failure_cause(response))
+            self.become(message_id, application.FAILED, now, cause)
         else:
             self.become(message_id, application.ACCEPTED, now)
-            self.take_response(message_id, told(response), now)
+            self.take_response(message_id, answer, now)
 
     # -- what has become of it
 

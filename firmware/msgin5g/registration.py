@@ -14,6 +14,8 @@ from .resource import failure_cause, request_options, told
 
 _FIRST_PAUSE = 1000
 _LONGEST_PAUSE = 60000
+# A peer that has lost this UE once more within so many ms is given a pause.
+_CALM = 120000
 # A result that was expected by now is asked for after so many ms; one that is expected later than that, earlier.
 _RESULT_LATE = 10000
 _LONGEST_WAIT = 3600
@@ -54,6 +56,9 @@ class Registration:
         self._transfer = None
         self._due = None
         self._failures = 0
+        # How often it was renewed lately, and when last.
+        self._renewals = 0
+        self._renewed = 0
         self._endpoint.on_timer.append(self._on_timer)
 
     def start(self, now):
@@ -63,10 +68,20 @@ class Registration:
     def renew(self, now):
         # The peer does not know this UE any more, or does not answer.
         # When it is not registered already, an attempt is under way or due.
-        if self._wanted and self.registered:
-            self.registered = False
-            self._on_change(False, None, now)
+        if not (self._wanted and self.registered):
+            return
+        if ticks.age(self._renewed, now) > _CALM:
+            self._renewals = 0
+        self._renewed = now
+        self._renewals += 1
+        self.registered = False
+        self._on_change(False, None, now)
+        if self._renewals == 1:
             self._attempt(now)
+        else:
+            # It registers whoever asks, and knows nobody: not as fast as it answers.
+            self._failures = self._renewals - 2
+            self._retry(now)
 
     def confirm(self, now):
         # Perhaps the peer does not know this UE any more: tell it once more, without doubting it meanwhile.
@@ -125,6 +140,8 @@ class Registration:
         self._transfer = None
         if not self._wanted:
             return
+        # Should there be no memory for the answer.
+        self._arm(_LONGEST_PAUSE, now)
         if response.success():
             self.take_result(told(response), now)
             return

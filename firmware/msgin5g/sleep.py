@@ -51,7 +51,7 @@ class Sleep:
                 self._wake_at(end)
             elif ue.registration.answers != answers and promised is None:
                 waiting = ue.registration.answer.get(wire.MESSAGES_WAITING, 0)
-                if not waiting:
+                if waiting <= 0:
                     self.counters["drained"] += 1
                     return True
                 promised = ue.inbox.arrived + waiting
