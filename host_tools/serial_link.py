@@ -84,7 +84,7 @@ class SerialPort:
         self.opened = 0
         self.errors = 0
         self._speed = speed(baud)
-        self._most_octets = most_octets
+        self.most_octets = most_octets
         self._deframer = Deframer(most_octets, self._on_frame)
         self._descriptor: int | None = None
         self._unsent: deque[bytes] = deque()
@@ -113,7 +113,7 @@ class SerialPort:
 
     def send(self, datagram: bytes | bytearray) -> None:
         """Send a datagram, or count it as lost."""
-        if self._descriptor is None or len(datagram) > self._most_octets:
+        if self._descriptor is None or len(datagram) > self.most_octets:
             self.errors += 1
             return
         octets = frame(datagram)
@@ -265,6 +265,10 @@ class Links:
     def counters(self) -> dict[str, int]:
         """The endpoint's."""
         return self.endpoint.counters
+
+    def port_at(self, address: tuple) -> SerialPort | None:
+        """The port at whose other end an address is."""
+        return self._by_address.get(address)
 
     def start(self, flush: Callable[[], None]) -> None:
         """Open the ports; ``flush`` is the UDP link's."""

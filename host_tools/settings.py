@@ -101,6 +101,10 @@ class GatewaySettings(_Settings):
         http_port: its port; 0 for any.
         most_devices: bound of registered clients.
         most_messages: bound of messages in the store.
+        most_messages_per_ue: bound of those that one UE has sent, and of those that wait for it.
+        most_requests_per_second: requests of one client in a second; more are answered 4.29.
+        bulk_registration_seconds: how long clients that are in no hurry wait at most to be registered together; 0 for
+            each by itself.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
         serial: devices of serial ports with a client at the other end, beside UDP.
         baud: bits a second on those.
@@ -119,6 +123,9 @@ class GatewaySettings(_Settings):
     http_port: Port | None = None
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
+    most_messages_per_ue: Count = 10_000
+    most_requests_per_second: Count = 1000
+    bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     baud: int = 115200

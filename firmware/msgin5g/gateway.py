@@ -69,7 +69,9 @@ class Gateway:
         self._server_address = server_address
         store = Shares(store, most_messages_per_ue, self.counters)
         up_coap = CoapClient(up, most_body=most_body)
-        self.coap_server = GatewayServer(down, most_body, most_transfers, most_requests_per_second)
+        self.coap_server = GatewayServer(
+            down, most_body, most_transfers, most_requests_per_second, self.counters
+        )
         self.clients = MessageResource(
             self.coap_server,
             {

@@ -9,6 +9,8 @@ from .coap import numbers as coap
 _LEISURE = 500
 _MOST_A_SECOND = 50
 _LONGEST_REQUEST = 512
+# Octets of a packet, unless the links say otherwise.
+_USUAL_SIZE = 1280
 
 
 class SelectionResponder:
@@ -86,7 +88,7 @@ class SelectionResponder:
 
 
 def _usual_size(address):
-    return 1280
+    return _USUAL_SIZE
 
 
 def _none(address):

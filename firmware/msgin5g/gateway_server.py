@@ -10,9 +10,10 @@ _PAUSE = 1
 
 
 class GatewayServer(Server):
-    def __init__(self, endpoint, most_body, most_transfers, most_a_second):
+    def __init__(self, endpoint, most_body, most_transfers, most_a_second, counters):
         super().__init__(endpoint, most_body, most_transfers)
-        self.too_many = 0
+        counters["too_many"] = 0
+        self._counters = counters
         self._most_a_second = most_a_second
         self._second = 0
         # Requests in this second, by who has sent them.
@@ -34,7 +35,7 @@ class GatewayServer(Server):
 
     def _handle(self, handler, request, now):
         if self._is_too_much(request.source(), now):
-            self.too_many += 1
+            self._counters["too_many"] += 1
             self.respond(request, wire.OVERLOADED, now, options=[(coap.MAX_AGE, _PAUSE)])
         else:
             super()._handle(handler, request, now)

@@ -67,7 +67,11 @@ class GatewayProcess:
             time.time,
             most_devices=settings.most_devices,
             up_window=_UP_NSTART,
+            most_messages_per_ue=settings.most_messages_per_ue,
+            most_requests_per_second=settings.most_requests_per_second,
+            bulk_registration_seconds=settings.bulk_registration_seconds,
         )
+        self.gateway.selection.packet_size = self._packet_size
         self.gateway.on_event = self._on_event
         self.applications = self._application_clients()
         for endpoint in (down, up):
@@ -146,6 +150,11 @@ class GatewayProcess:
         for name, resource in self.gateway.resources().items():
             counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
         return counts
+
+    def _packet_size(self, address: tuple) -> int:
+        # Of the link that an address is on.
+        port = self.serial.port_at(address)
+        return port.most_octets if port else self.down.most_octets
 
     def _application_clients(self) -> list[UdpLink]:
         # The port for MSGin5G-5, where there is one.
