@@ -8,12 +8,15 @@
 #
 # A report on a message does not say which application sent it. So the Message ID does: "<Application ID>/<its own>".
 #
-# What is on the wire is in l3_application_clients.py.
+# What is on the wire is in l3_application_clients.py and in coap_application_clients.py. A client gets its messages in
+# the form that it has registered in.
 
 from hashlib import sha256
 
 from . import messages, ticks, wire
 from .coap.endpoint import Endpoint
+from .coap_application_clients import CoapFace
+from .delivery import DONE, LATER
 from .l3_application_clients import L3Face
 from .registry import Registered
 
@@ -72,6 +75,8 @@ class ApplicationClients:
             "registrations_refused": 0,
             "not_registered": 0,
             "bad_messages": 0,
+            "wrong_format": 0,
+            "handler_errors": 0,
             "too_many": 0,
             "unexpected": 0,
             "messages_up": 0,
@@ -82,7 +87,8 @@ class ApplicationClients:
         }
         self._second = 0
         self._counts = {}
-        self._l3 = L3Face(self)
+        faces = (L3Face(self), CoapFace(self))
+        self._faces = {face.via: face for face in faces}
 
     def hop(self, elements):
         # Which Application Client is a message, a report or a message response for? None for one that is not known.
@@ -115,12 +121,12 @@ class ApplicationClients:
     # -- from Application Clients
 
     def register(self, application, credential, address, via, layer_2_id, now):
-        # Whether it is. via: "L3"; what the entry of the registry keeps as body is the Layer-2 ID.
+        # Whether it is. via: of its face; what the entry of the registry keeps as body is the Layer-2 ID.
         if application is None or not application.knows(credential):
             self.counters["registrations_refused"] += 1
             return False
         before = self.entry(application)
-        if before and before.address != address:
+        if before and (before.address != address or before.via != via):
             self._forget(application, now)
         self.gateway.registry.save(Registered(application.hop, address, via, layer_2_id))
         self.counters["registrations"] += 1
@@ -136,7 +142,8 @@ class ApplicationClients:
     def _forget(self, application, now):
         # What is under way to where it was need not be waited for.
         self._relay.downlink.forget(application.hop)
-        self._l3.forget(application.hop, now)
+        for face in self._faces.values():
+            face.forget(application.hop, now)
 
     def message(self, application, to, message_id, payload, report, now):
         # False when the store has no room.
@@ -164,7 +171,27 @@ class ApplicationClients:
     # -- to Application Clients
 
     def send(self, entry, item, done, now):
-        self._l3.send(entry, item, done, now)
+        face = self._faces.get(entry.via)
+        application = [one for one in self.applications.values() if one.hop == item.hop]
+        try:
+            elements = messages.decode(item.body)
+        except messages.BadMessage:
+            # Stored by a version that took what this one does not.
+            self.counters["refused"] += 1
+            done(DONE, now)
+            return
+        if face and application and wire.SEGMENTATION_SET_ID not in elements:
+            face.send(application[0], entry, item, elements, done, now)
+        else:
+            # Its application is not in the settings any more, or it is a part of a message.
+            self.refused(item, elements, done, now)
+
+    def refused(self, item, elements, done, now):
+        # By an Application Client, or in its name.
+        self.counters["refused"] += 1
+        wanted = item.kind == wire.MSG and item.report
+        told = not wanted or self.report(elements, wire.REJECTED_BY_RECIPIENT, now)
+        done(DONE if told else LATER, now)
 
 
 def _ignore(octets, address, now):

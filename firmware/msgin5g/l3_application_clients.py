@@ -10,8 +10,6 @@ from . import l3, messages, ticks, wire
 from . import l3_table as table
 from .delivery import DONE, LATER
 
-# What the entry of the registry says of one that speaks L3.
-_L3 = "L3"
 # A longer message is refused: it has to fit one datagram.
 _MOST_OCTETS = 1280
 
@@ -31,6 +29,9 @@ class _UnderWay:
 
 
 class L3Face:
+    # What the entry of the registry says of one that speaks L3.
+    via = "L3"
+
     def __init__(self, clients):
         self._clients = clients
         self._endpoint = clients.endpoint
@@ -76,7 +77,7 @@ class L3Face:
         application = self._by_number.get(values[table.APPLICATION_ID])
         layer_2_id = values[table.LAYER_2_ID].to_bytes(3, "big")
         credential = values.get(table.CREDENTIAL, b"")
-        if self._clients.register(application, credential, address, _L3, layer_2_id, now):
+        if self._clients.register(application, credential, address, self.via, layer_2_id, now):
             self._answer(address, table.REGISTRATION_ACCEPT, values)
         else:
             self._answer(address, table.REGISTRATION_REJECT, values, table.NOT_AUTHORIZED)
@@ -148,25 +149,18 @@ class L3Face:
 
     # -- to Application Clients
 
-    def send(self, entry, item, done, now):
+    def send(self, application, entry, item, elements, done, now):
         hop = entry.ue_service_id
-        application = [one for one in self._by_number.values() if one.hop == hop]
-        elements = None
-        values = {}
         octets = b""
         try:
-            elements = messages.decode(item.body)
             kind, values = _to_l3(elements, item.kind)
-            values[table.APPLICATION_ID] = application[0].number
+            values[table.APPLICATION_ID] = application.number
             octets = l3.encode(kind, values)
         except (ValueError, KeyError, IndexError):
-            # It has no L3 form, or the application is not in the settings any more.
+            # It has no L3 form.
             pass
         if not 0 < len(octets) <= _MOST_OCTETS:
-            self._count("refused")
-            failed = elements and item.kind == wire.MSG and item.report
-            told = not failed or self._clients.report(elements, wire.REJECTED_BY_RECIPIENT, now)
-            done(DONE if told else LATER, now)
+            self._clients.refused(item, elements, done, now)
             return
         under_way = _UnderWay(
             hop, entry.address, values, octets, elements, done, self._endpoint.parameters.ack_timeout

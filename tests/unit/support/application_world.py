@@ -1,7 +1,8 @@
 # A gateway that speaks for an application's clients, a server that accepts everything, and Application Clients.
 
 from msgin5g import messages, wire
-from msgin5g.application_client import ApplicationClient
+from msgin5g.application_client import ApplicationClient as L3Client
+from msgin5g.application_client_coap import ApplicationClient as CoapClient
 from msgin5g.application_clients import Application, ApplicationEndpoint
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.gateway import Gateway
@@ -31,33 +32,37 @@ class RegisteredStore(MemoryStore):
         self.entries.pop(ue_service_id, None)
 
 
-class Recording(ApplicationClient):
+def recording(client):
     # Keeps what its application is told. It may fail some times before it takes a message.
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self.told = []
-        self.reports = []
-        self.messages = []
-        self.failures = 0
-        self.verdict = True
-        self.on_told = lambda message_id, cause: self.told.append((message_id, cause))
-        self.on_report = lambda message_id, delivered: self.reports.append((message_id, delivered))
-        self.on_message = self._on_message
+    client.told = []
+    client.reports = []
+    client.messages = []
+    client.failures = 0
+    client.verdict = True
+    client.on_told = lambda message_id, cause: client.told.append((message_id, cause))
+    client.on_report = lambda message_id, delivered: client.reports.append((message_id, delivered))
 
-    def _on_message(self, message_id, originator, payload):
-        assert len(message_id) == 16
-        if self.failures:
-            self.failures -= 1
+    def on_message(message_id, originator, payload):
+        if client.failures:
+            client.failures -= 1
             raise MemoryError
-        self.messages.append((str(originator, "utf-8"), payload))
-        return self.verdict
+        client.messages.append(
+            (originator if isinstance(originator, str) else str(originator, "utf-8"), payload)
+        )
+        return client.verdict
 
-    def receive(self, data, size, address, now):
+    received = client.receive
+
+    def receive(data, size, address, now):
         try:
-            super().receive(data, size, address, now)
+            received(data, size, address, now)
         except MemoryError:
             # As a link does.
             pass
+
+    client.on_message = on_message
+    client.receive = receive
+    return client
 
 
 class Setup:
@@ -88,11 +93,17 @@ class Setup:
         self.world.leave("gateway-5")
 
     def client(self, number=NUMBER, credential=CREDENTIAL, address="meter"):
-        random = self.world.random
-        client = Recording(
-            number, credential, lambda count: bytes([random.bits(8) for _ in range(count)]), layer_2_id=7
-        )
+        return self._join(address, L3Client(number, credential, self.octets, layer_2_id=7))
+
+    def coap_client(self, application=METER, credential="a secret", address="meter", **options):
+        return self._join(address, CoapClient(application, credential, self.octets, **options))
+
+    def octets(self, count):
+        return bytes([self.world.random.bits(8) for _ in range(count)])
+
+    def _join(self, address, client):
         client.address = "gateway-5"
+        recording(client)
         return self.world.join(address, client)
 
     def received(self, kind=wire.MSG):
@@ -110,6 +121,15 @@ class Setup:
 
     def counters(self):
         return self.gateway.application_clients.counters
+
+
+def coap_registered(**options):
+    setup = Setup(**options)
+    client = setup.coap_client()
+    client.register(setup.world.now)
+    setup.world.advance(1000)
+    assert client.registered
+    return setup, client
 
 
 def raised(error):
