@@ -17,6 +17,8 @@ from .resource import request_options, told
 _PATIENCE = 2000
 _LONGEST_PATIENCE = 60000
 _MOST_ANSWERS = 8
+# After so many attempts to register without an answer another gateway is looked for.
+_MOST_SILENT = 3
 
 
 class Found:
@@ -138,3 +140,46 @@ class Selection:
 
 def _unknown(address):
     return 0
+
+
+class Finder:
+    # The gateway of a Client: found, and another one when it has fallen silent.
+    def __init__(self, ue, port):
+        self._ue = ue
+        self._port = port
+        self._selection = None
+        self._task = None
+        self._silent = 0
+
+    async def find(self):
+        # Another than the one that it has, where there is one.
+        ue = self._ue
+        link, registration, security = ue.link, ue.registration, ue.endpoint.security
+        if self._selection is None:
+            self._selection = Selection(ue.endpoint, link, ue.ue_service_id, link.most_octets, self._port)
+        link.connect(None)
+        found = await self._selection.find()
+        others = [one for one in found if one.address != registration.address]
+        best = (others or found)[0]
+        if security:
+            security.use(best.ue_service_id)
+        link.connect(best.address)
+        registration.move(best.address, link.now())
+
+    def on_registration(self, registered):
+        self._silent = 0 if registered else self._silent + 1
+        if self._silent >= _MOST_SILENT and self._task is None:
+            self._task = asyncio.create_task(self._find_another())
+
+    async def _find_another(self):
+        try:
+            await self.find()
+            self._ue.link.flush()
+        finally:
+            self._task = None
+            self._silent = 0
+
+    def cancel(self):
+        if self._task:
+            self._task.cancel()
+            self._task = None
