@@ -46,10 +46,12 @@ class Gateway:
         most_messages_per_ue=10000,
         most_requests_per_second=1000,
         bulk_registration_seconds=0,
+        packet_size=None,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
+        # packet_size(address) -> octets of the longest packet on the link of a client.
         self.ue_service_id = ue_service_id
         self.counters = {
             "messages_up": 0,
@@ -108,7 +110,7 @@ class Gateway:
         self._registering = {}
         self.application_clients = None
         self._stored = Stored(self, self._relay, store)
-        self.selection = SelectionResponder(self, self.coap_server, down)
+        self.selection = SelectionResponder(self, self.coap_server, down, packet_size)
         Forwarding(self, self.coap_server, up_coap, server_address)
         self._bulk = None
         if bulk_registration_seconds:

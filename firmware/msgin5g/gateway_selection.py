@@ -14,9 +14,9 @@ _USUAL_SIZE = 1280
 
 
 class SelectionResponder:
-    def __init__(self, gateway, server, endpoint):
+    def __init__(self, gateway, server, endpoint, packet_size):
         # Octets of the longest packet, and this gateway's own Layer-2 ID or None, by the address that asks.
-        self.packet_size = _usual_size
+        self.packet_size = packet_size or _usual_size
         self.layer_2_id = _none
         self._counters = gateway.counters
         self._counters["selections"] = 0

@@ -70,8 +70,8 @@ class GatewayProcess:
             most_messages_per_ue=settings.most_messages_per_ue,
             most_requests_per_second=settings.most_requests_per_second,
             bulk_registration_seconds=settings.bulk_registration_seconds,
+            packet_size=self._packet_size,
         )
-        self.gateway.selection.packet_size = self._packet_size
         self.gateway.on_event = self._on_event
         self.applications = self._application_clients()
         for endpoint in (down, up):
