@@ -22,6 +22,7 @@ async def main(valve):
     ue = provisioning.client("device.json")
     await ue.register()
     await ue.topics.subscribe(TOPIC)
+    print(ue.ue_service_id, "listens")
     # Whoever asked for a delivery status report has it when the message is taken here, and not twice.
     async for message in ue:
         try:

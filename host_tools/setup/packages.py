@@ -13,8 +13,12 @@ import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from host_tools.setup import mpy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLE = mpy.SOURCE / "components.toml"
 COMPILED = mpy.ROOT / "build" / "packages"
@@ -94,8 +98,8 @@ def write() -> None:
         (mpy.SOURCE / name).write_text(package_file(modules, ".py"))
 
 
-def write_compiled() -> None:
-    """Write the packages of compiled modules.
+def write_compiled(folder: Path = COMPILED) -> None:
+    """Write the packages of compiled modules into a folder, which has nothing else.
 
     Raises:
         ValueError: the firmware does not compile.
@@ -103,13 +107,13 @@ def write_compiled() -> None:
     complaints = mpy.compile_all()
     if complaints:
         raise ValueError(complaints[0])
-    shutil.rmtree(COMPILED, ignore_errors=True)
-    shutil.copytree(mpy.TARGET / _PACKAGE, COMPILED / _PACKAGE)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(mpy.TARGET / _PACKAGE, folder / _PACKAGE)
     for name, modules in packages().items():
         # What constants were of is in place.
         table = components().get(name.removeprefix("package-").removesuffix(".json").replace("-", "_"))
         compiled = [module for module in modules if not table or module not in table.constants]
-        (COMPILED / name).write_text(package_file(compiled, ".mpy"))
+        (folder / name).write_text(package_file(compiled, ".mpy"))
 
 
 def main() -> int:
