@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from host_tools import logs
+from host_tools import cli_devices, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from host_tools.shell import UeAs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +39,16 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class Protection(StrEnum):
+    """How the CoAP links are protected."""
+
+    OSCORE = "oscore"
+    NONE = "none"
+
+
+Security = Annotated[
+    Protection, typer.Option(help="Protection of the CoAP links; 'none' is for a lab, and it says so.")
+]
 LogLevel = Annotated[Level, typer.Option("--log", help="Least severe log level.")]
 
 # As a shell tells it.
@@ -45,6 +57,10 @@ _INTERRUPTED = 130
 
 class Failed(Exception):
     """What a user did can't work; the message says why and what would."""
+
+
+for command in (cli_devices.enrol, cli_devices.revoke, cli_devices.devices):
+    app.command()(command)
 
 
 def main() -> None:
@@ -91,6 +107,11 @@ async def interrupted() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+def private() -> None:
+    """Whatever this process writes has keys and messages in it: it is for its owner only."""
+    os.umask(0o077)
 
 
 def tell(**members: Any) -> None:
@@ -140,6 +161,7 @@ def server(
 
 
 async def _serve(make: Callable[[], Any], settings: Path) -> None:
+    private()
     with told(settings):
         process = make()
         await process.start()
@@ -154,9 +176,7 @@ def up(
         Path | None,
         typer.Option("--dir", help="Where both keep what must survive; a new temporary one if not given."),
     ] = None,
-    security: Annotated[
-        str, typer.Option(help="Protection of the CoAP links; so far there is only 'none', and it says so.")
-    ] = "none",
+    security: Security = Protection.OSCORE,
     server_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Server's CoAP port; 0 for a free one.")
     ] = 0,
@@ -172,13 +192,12 @@ def up(
     """Run a server and a gateway on loopback, ready to try: one line of JSON tells where they are."""
     from host_tools.lab import Lab
 
-    if security != "none":
-        raise Failed(f"--security {security}: only 'none' is there so far")
     logs.configure(log)
-    run(_up(lambda: Lab(directory, server_port, rest_port, gateway_port, ack_timeout)))
+    run(_up(lambda: Lab(directory, server_port, rest_port, gateway_port, ack_timeout, security.value)))
 
 
 async def _up(make: Callable[[], Any]) -> None:
+    private()
     with told("up"):
         lab = make()
         await lab.start()
@@ -201,15 +220,26 @@ TokenFile = Annotated[
     ),
 ]
 Identity = Annotated[
-    str, typer.Option("--as", help="Service ID to act as: a UE's with --gateway, an AS's with --server.")
+    str | None,
+    typer.Option("--as", help="Service ID to act as: an AS's with --server, a UE's otherwise."),
+]
+DeviceFile = Annotated[
+    Path | None, typer.Option("--device", help="File with a UE's key, from `msgin5g enrol`, to act as it.")
+]
+LabFolder = Annotated[
+    Path | None,
+    typer.Option("--lab", help="Folder of `msgin5g up`, to act as a UE that is enrolled there if need be."),
 ]
 
 
 @app.command()
 def send(
     payload: Payload,
-    identity: Identity,
+    identity: Identity = None,
+    device: DeviceFile = None,
+    lab: LabFolder = None,
     gateway: GatewayUrl = None,
+    security: Security = Protection.OSCORE,
     server: ServerUrl = None,
     token_file: TokenFile = None,
     to_ue: Annotated[str | None, typer.Option(help="UE Service ID of the recipient.")] = None,
@@ -224,15 +254,16 @@ def send(
     logs.configure(log)
     if payload == "-":
         payload = sys.stdin.read()
-    _check_role(identity, gateway, server)
+    ue_as = _ue_as(identity, device, lab, gateway, security, server)
     if (to_ue is None) == (to_as is None):
         raise Failed("name one recipient: --to-ue or --to-as")
-    if gateway:
-        sending = shell.send_as_ue(identity, gateway, payload, to_ue, to_as, report, wait)
+    if ue_as:
+        sending = shell.send_as_ue(ue_as, payload, to_ue, to_as, report, wait)
     elif to_ue is None:
         raise Failed("an Application Server sends to UEs: --to-ue")
     else:
         assert server
+        assert identity
         sending = shell.send_as_as(identity, server, _token(token_file), payload, to_ue, report, wait)
     with told("send"):
         outcome = run(sending)
@@ -244,8 +275,11 @@ def send(
 
 @app.command()
 def watch(
-    identity: Identity,
+    identity: Identity = None,
+    device: DeviceFile = None,
+    lab: LabFolder = None,
     gateway: GatewayUrl = None,
+    security: Security = Protection.OSCORE,
     server: ServerUrl = None,
     token_file: TokenFile = None,
     listen: Annotated[
@@ -258,11 +292,12 @@ def watch(
     from host_tools import shell
 
     logs.configure(log)
-    _check_role(identity, gateway, server)
-    if gateway:
-        watching = shell.watch_as_ue(identity, gateway, count, tell)
+    ue_as = _ue_as(identity, device, lab, gateway, security, server)
+    if ue_as:
+        watching = shell.watch_as_ue(ue_as, count, tell)
     else:
         assert server
+        assert identity
         watching = shell.watch_as_as(identity, server, _token(token_file), listen, count, tell)
     try:
         with told("watch"):
@@ -271,13 +306,46 @@ def watch(
         raise Failed(str(refused)) from refused
 
 
-def _check_role(identity: str, gateway: str | None, server: str | None) -> None:
-    if not 1 <= len(identity) <= 255:
+def _ue_as(
+    identity: str | None,
+    device: Path | None,
+    lab: Path | None,
+    gateway: str | None,
+    security: Protection,
+    server: str | None,
+) -> UeAs | None:
+    # Whom to act as: a UE, or, when None, the AS that --as names at --server.
+    private()
+    if identity is not None and not 1 <= len(identity) <= 255:
         raise Failed(f"--as {identity!r}: a Service ID has 1 to 255 characters")
-    if (gateway is None) == (server is None):
-        raise Failed("name --gateway to act as a UE, or --server to act as an AS")
-    if server is not None and not server.startswith(("http://", "https://")):
-        raise Failed(f"--server {server!r}: expected http://host:port or https://host:port")
+    as_ue = device or lab or gateway
+    if (server is None) == (as_ue is None):
+        raise Failed("name --device, --lab or --gateway to act as a UE, or --server to act as an AS")
+    if server is not None:
+        if identity is None:
+            raise Failed("--as is missing: the AS Service ID to act as")
+        if not server.startswith(("http://", "https://")):
+            raise Failed(f"--server {server!r}: expected http://host:port or https://host:port")
+        return None
+    from host_tools.shell import UeAs
+
+    if security == Protection.NONE:
+        if device or lab or not gateway or not identity:
+            raise Failed("--security none: there is no key; name --gateway and --as")
+        return UeAs(gateway, None, identity)
+    if lab and not device:
+        from host_tools.lab import enrol
+
+        if not identity:
+            raise Failed("--as is missing: the UE Service ID to act as in that lab")
+        with told("--lab"):
+            device = enrol(lab, identity)
+    if not device:
+        raise Failed(
+            f"{gateway} takes nobody without a key: name --device FILE, which `msgin5g enrol` writes, or --lab DIR for"
+            " a lab of `msgin5g up`; a lab without protection takes --security none"
+        )
+    return UeAs(gateway, device, identity)
 
 
 def _token(path: Path | None) -> str:
@@ -302,7 +370,7 @@ def demo(
     heap: Annotated[
         str | None,
         typer.Option(
-            help="Heap of each board, as -X heapsize= takes it; 96K on a 32-bit interpreter if not given."
+            help="Heap of each board, as -X heapsize= takes it; 160K on a 32-bit interpreter if not given."
         ),
     ] = None,
 ) -> None:

@@ -1,7 +1,8 @@
 """A server and a gateway on loopback, for a lab: what ``msgin5g up``, the demo, the tests and the benchmarks start.
 
 Everything has a default, nothing needs a file. The folder keeps what survives: started again on the same folder, both
-go on where they were.
+go on where they were. It also has the settings that both run with, for ``msgin5g enrol``, and the key of each device
+that was enrolled by this module.
 """
 
 from __future__ import annotations
@@ -11,18 +12,34 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from host_tools.gateway.process import GatewayProcess
+from host_tools.security import key_file
+from host_tools.security.devices import Devices
 from host_tools.server.process import ServerProcess
 from host_tools.server.rest import wire_api
-from host_tools.settings import Coap, Credential, GatewaySettings, ServerSettings
+from host_tools.settings import (
+    OSCORE,
+    Coap,
+    Credential,
+    GatewaySettings,
+    ServerSettings,
+    load,
+)
 
 GATEWAY = "gateway@msgin5g.lab"
+SERVER = "server@msgin5g.lab"
+GATEWAY_SETTINGS = "gateway.toml"
+# Where each device has its key, and what else it keeps.
+DEVICES = "devices"
+DEVICE_FILE = "device.json"
+_GATEWAY_KEY = "gateway-device.json"
 _LOOPBACK = "127.0.0.1"
 
 
 def server_settings(
-    directory: Path, port: int = 0, rest_port: int = 0, ack_timeout: int = 2000
+    directory: Path, port: int = 0, rest_port: int = 0, ack_timeout: int = 2000, security: str = OSCORE
 ) -> ServerSettings:
     """A server's settings for a lab: on loopback, with one bearer token for any Application Server."""
     token_file = directory / "as_token"
@@ -40,13 +57,22 @@ def server_settings(
         gateways=[GATEWAY],
         credentials=[anyone],
         coap=Coap(ack_timeout=ack_timeout),
+        security=security,
+        service_id=SERVER,
     )
 
 
 def gateway_settings(
-    directory: Path, server: tuple[str, int], port: int = 0, ack_timeout: int = 2000
+    directory: Path,
+    server: tuple[str, int],
+    port: int = 0,
+    ack_timeout: int = 2000,
+    security: str = OSCORE,
 ) -> GatewaySettings:
-    """A gateway's settings for a lab: on loopback, behind the lab's server."""
+    """A gateway's settings for a lab: on loopback, behind the lab's server, where it is enrolled."""
+    key = directory / _GATEWAY_KEY
+    if security == OSCORE and not key.exists():
+        _enrol(directory / "server.sqlite", SERVER, GATEWAY, key)
     return GatewaySettings(
         ue_service_id=GATEWAY,
         server=f"{server[0]}:{server[1]}",
@@ -54,7 +80,41 @@ def gateway_settings(
         port=port,
         database=directory / "gateway.sqlite",
         coap=Coap(ack_timeout=ack_timeout),
+        security=security,
+        server_security=security,
+        key_file=key,
     )
+
+
+def enrol(directory: Path, ue_service_id: str) -> Path:
+    """The file with the key of a device of a lab; it is enrolled at the lab's gateway when there is none yet.
+
+    Args:
+        directory: the lab's folder.
+        ue_service_id: the device's UE Service ID.
+
+    Raises:
+        SettingsError: there is no lab in that folder.
+    """
+    folder = directory / DEVICES / quote(ue_service_id, safe="@")
+    file = folder / DEVICE_FILE
+    if not file.exists():
+        settings = load(directory / GATEWAY_SETTINGS, GatewaySettings)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        address = f"{settings.host}:{settings.port}"
+        _enrol(settings.database, settings.service_id, ue_service_id, file, address)
+    return file
+
+
+def _enrol(
+    database: Path, service_id: str, ue_service_id: str, file: Path, address: str | None = None
+) -> None:
+    devices = Devices(database, service_id)
+    try:
+        with devices.enrol(ue_service_id, address) as device:
+            key_file.write(file, device)
+    finally:
+        devices.close()
 
 
 def lab_token(path: Path) -> str:
@@ -75,6 +135,7 @@ class Lab:
         rest_port: the server's HTTP port, 0 for a free one.
         gateway_port: the gateway's CoAP port, 0 for a free one.
         ack_timeout: CoAP's ACK_TIMEOUT in milliseconds.
+        security: of all CoAP links: "oscore" or "none".
     """
 
     def __init__(
@@ -84,21 +145,32 @@ class Lab:
         rest_port: int = 0,
         gateway_port: int = 0,
         ack_timeout: int = 2000,
+        security: str = OSCORE,
     ) -> None:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="msgin5g-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._gateway_port = gateway_port
         self._ack_timeout = ack_timeout
-        self.server = ServerProcess(server_settings(self.directory, server_port, rest_port, ack_timeout))
+        self._security = security
+        self.server = ServerProcess(
+            server_settings(self.directory, server_port, rest_port, ack_timeout, security)
+        )
         self.gateway: GatewayProcess | None = None
 
     async def start(self) -> None:
         """Start both; returns when the gateway is registered at the server."""
         await self.server.start()
         self.gateway = GatewayProcess(
-            gateway_settings(self.directory, self.server.link.address, self._gateway_port, self._ack_timeout)
+            gateway_settings(
+                self.directory,
+                self.server.link.address,
+                self._gateway_port,
+                self._ack_timeout,
+                self._security,
+            )
         )
         await self.gateway.start()
+        self._write_settings()
         await self.gateway.registered()
 
     async def stop(self) -> None:
@@ -107,11 +179,29 @@ class Lab:
             await self.gateway.stop()
         await self.server.stop()
 
+    def _write_settings(self) -> None:
+        # As both run, with the ports that they have.
+        assert self.gateway
+        server_host, server_port = self.server.link.address
+        host, port = self.gateway.down.address
+        common = f'security = "{self._security}"\n[coap]\nack_timeout = {self._ack_timeout}\n'
+        (self.directory / GATEWAY_SETTINGS).write_text(
+            f'ue_service_id = "{GATEWAY}"\nserver = "{server_host}:{server_port}"\nhost = "{host}"\nport = {port}\n'
+            f'server_security = "{self._security}"\n{common}',
+            encoding="ascii",
+        )
+        (self.directory / "server.toml").write_text(
+            f'service_id = "{SERVER}"\nhost = "{server_host}"\nport = {server_port}\ngateways = ["{GATEWAY}"]\n'
+            f"{common}",
+            encoding="ascii",
+        )
+
     def addresses(self) -> dict[str, Any]:
         """Where they are, as ``msgin5g up`` prints it."""
         assert self.gateway
         return {
             "dir": str(self.directory),
+            "security": self._security,
             "server": self.server.addresses() | {"as_token": lab_token(self.directory / "as_token")},
             "gateway": self.gateway.addresses(),
         }

@@ -23,8 +23,12 @@ Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
 ServiceId = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-# Said by every process that starts with security = "none", which is all there is so far.
+# Said by every process that starts with security = "none".
 NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authenticated"
+# How the CoAP links of one side are protected: by a key for each device (RFC 8613), or, in a lab, not at all.
+OSCORE = "oscore"
+NONE = "none"
+Protection = Annotated[str, Meta(pattern="^(oscore|none)$")]
 
 
 class SettingsError(ValueError):
@@ -111,7 +115,9 @@ class GatewaySettings(_Settings):
         application_clients_port: UDP port for clients of ``applications``, at ``host``; not set for none.
         applications: which applications may have clients without a MSGin5G Client.
         coap: transmission parameters.
-        security: "none" is all there is so far.
+        security: of the links to clients: "oscore" or "none".
+        server_security: of the link to the server: "oscore" or "none".
+        key_file: the gateway's own key for the server, as ``msgin5g enrol`` with the server's settings writes it.
     """
 
     ue_service_id: ServiceId
@@ -132,7 +138,14 @@ class GatewaySettings(_Settings):
     application_clients_port: Port | None = None
     applications: list[ApplicationSettings] = msgspec.field(default_factory=list)
     coap: Coap = msgspec.field(default_factory=Coap)
-    security: Annotated[str, Meta(pattern="^(none)$")] = "none"
+    security: Protection = OSCORE
+    server_security: Protection = OSCORE
+    key_file: Path = Path("gateway-device.json")
+
+    @property
+    def service_id(self) -> str:
+        """What devices know it by."""
+        return self.ue_service_id
 
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
@@ -272,7 +285,8 @@ class ServerSettings(_Settings):
         most_ues: bound of registered UEs.
         most_messages: bound of messages in the store.
         coap: transmission parameters.
-        security: "none" is all there is so far.
+        security: of the links to gateways and UEs: "oscore" or "none".
+        service_id: what those know the server by: part of their keys, never to be changed.
     """
 
     host: str = "0.0.0.0"
@@ -293,7 +307,8 @@ class ServerSettings(_Settings):
     most_ues: Count = 100_000
     most_messages: Count = 1_000_000
     coap: Coap = msgspec.field(default_factory=Coap)
-    security: Annotated[str, Meta(pattern="^(none)$")] = "none"
+    security: Protection = OSCORE
+    service_id: ServiceId = "server@msgin5g.invalid"
 
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
@@ -327,6 +342,20 @@ def load(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> 
         raise SettingsError(f"{path}: {_explained(values, kind, str(error))}") from error
     _resolve(settings, path.parent)
     return settings
+
+
+def load_either(path: Path) -> GatewaySettings | ServerSettings:
+    """Read the settings of a gateway or of a server, whichever they are.
+
+    Raises:
+        SettingsError: as :func:`load`.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # Told by load().
+        values = {}
+    return load(path, GatewaySettings if "ue_service_id" in values else ServerSettings)
 
 
 def _path(kind: type, value: object) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 from msgin5g.application import RegistrationRefused
@@ -16,6 +16,7 @@ from host_tools.ue import client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from msgin5g.application import Received
     from msgin5g.client import Client
@@ -26,16 +27,23 @@ Outcome = dict[str, Any]
 _FAREWELL = 2.0
 
 
+class UeAs(NamedTuple):
+    """Who a UE is, for :func:`host_tools.ue.client`."""
+
+    gateway: str | None
+    device: Path | None
+    identity: str | None
+
+
 @asynccontextmanager
-async def _ue(identity: str, gateway: str) -> AsyncIterator[Client]:
-    ue = client(identity, gateway)
-    try:
-        yield ue
-    finally:
-        if ue.registered:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ue.deregister(), _FAREWELL)
-        ue.close()
+async def _ue(ue_as: UeAs) -> AsyncIterator[Client]:
+    with client(ue_as.gateway, ue_as.device, ue_as.identity) as ue:
+        try:
+            yield ue
+        finally:
+            if ue.registered:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ue.deregister(), _FAREWELL)
 
 
 @asynccontextmanager
@@ -51,8 +59,7 @@ async def _as(application_server: ApplicationServer, listener: HttpServer) -> As
 
 
 async def send_as_ue(
-    identity: str,
-    gateway: str,
+    ue_as: UeAs,
     payload: str,
     to_ue: str | None,
     to_as: str | None,
@@ -61,7 +68,7 @@ async def send_as_ue(
 ) -> Outcome:
     """Register, send one message, wait for its fate, de-register."""
     outcome: Outcome = {"ok": False}
-    async with _ue(identity, gateway) as ue:
+    async with _ue(ue_as) as ue:
         try:
             async with asyncio.timeout(wait):
                 await ue.register()
@@ -75,12 +82,20 @@ async def send_as_ue(
             what = (
                 "nothing heard of the message"
                 if ue.registered
-                else f"no answer from the gateway at {gateway}"
+                else f"no answer from the gateway at {_where(ue)}"
             )
             outcome["error"] = f"{what} within {wait:g} s"
         except RegistrationRefused as refused:
             outcome["error"] = f"registration refused: {refused}"
     return outcome
+
+
+def _where(ue: Client) -> str:
+    # Its gateway, with what it may be that there is no answer.
+    where = "{}:{}".format(*ue.registration.address[:2])
+    if ue.endpoint.security and ue.endpoint.security.told:
+        return f"{where} that can be believed (is the device revoked? is that its gateway, and protected?)"
+    return where
 
 
 async def send_as_as(
@@ -112,9 +127,9 @@ async def send_as_as(
     return outcome
 
 
-async def watch_as_ue(identity: str, gateway: str, count: int, tell: Callable[..., None]) -> None:
+async def watch_as_ue(ue_as: UeAs, count: int, tell: Callable[..., None]) -> None:
     """Register and print messages until interrupted, or ``count`` have come."""
-    async with _ue(identity, gateway) as ue:
+    async with _ue(ue_as) as ue:
         ue.on_registration = lambda registered, cause: tell(
             event="registered" if registered else "not registered", cause=cause
         )

@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgin5g.coap import numbers as coap
+
+from host_tools import lab
 from host_tools.application_server import ApplicationServer, Message, Report
 from host_tools.demo.screen import Screen
 from host_tools.demo.tally import Tally
@@ -27,8 +30,8 @@ _AWAY = "AS to UE that is away"
 # Messages in each direction, for each board.
 _EACH = 20
 # What a board has left for its heap at the least, and the same for objects that are twice as large.
-_HEAP = "96K"
-_HEAP_64_BIT = "192K"
+_HEAP = "160K"
+_HEAP_64_BIT = "320K"
 # Messages of one board that may be under way at once.
 _WINDOW = 2
 # Seconds until a step has failed.
@@ -112,7 +115,7 @@ class Demo:
         server, gateway = addresses["server"], addresses["gateway"]
         self._screen.line(f"server   MSGin5G-1 {server['coap']}   MSGin5G-3 {server['rest']}")
         self._screen.line(f"gateway  MSGin5G-6 {gateway['coap']}   registered at the server")
-        self._screen.warning("the CoAP links of this lab are neither encrypted nor authenticated")
+        self._screen.line("all CoAP is protected by OSCORE (RFC 8613), with a key for each device")
         return addresses
 
     async def _register(self, addresses: dict[str, Any]) -> None:
@@ -130,7 +133,11 @@ class Demo:
         interpreter, library = self._find_interpreter()
         gateway = host_and_port(addresses["gateway"]["coap"])
         for number in range(1, self._devices + 1):
-            board = Board(f"ue-{number}@msgin5g.lab", gateway, interpreter, library, self._heap)
+            name = f"ue-{number}@msgin5g.lab"
+            folder = lab.enrol(self._directory, name).parent
+            board = Board(
+                name, gateway, interpreter, library, self._heap, folder=folder, content_format=coap.CBOR
+            )
             board.on_event = lambda event, board=board: self._on_board_event(board, event)
             self._boards.append(board)
             await board.start()
@@ -141,6 +148,7 @@ class Demo:
                 f"{board.ue_service_id}  registered   {about['interpreter']}, heap {self._heap},"
                 f" {memory['free'] / 1024:.0f} KiB free"
             )
+        self._screen.line(f"their keys and messages are in {self._directory / lab.DEVICES}")
 
     async def _exchange(self) -> None:
         self._screen.step("Messages, each with a delivery status report", "8.3, 8.7.1 to 8.7.3")

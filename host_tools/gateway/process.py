@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgin5g import wire
 from msgin5g.application_clients import Application, ApplicationEndpoint
 from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
@@ -17,13 +18,17 @@ from host_tools import quick_json
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.security import key_file
+from host_tools.security.contexts import DeviceContexts
 from host_tools.serial_link import Links, SerialPort
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.settings import NOT_PROTECTED, GatewaySettings, host_and_port
+from host_tools.settings import NONE, NOT_PROTECTED, GatewaySettings, SettingsError, host_and_port
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from msgin5g.provisioning import DeviceSecurity
 
 _log = structlog.get_logger("msgin5g.gateway")
 
@@ -31,6 +36,8 @@ _log = structlog.get_logger("msgin5g.gateway")
 _UP_NSTART = 32
 # Seconds to wait for the server's answer to the de-registration when the process is stopped.
 _FAREWELL = 2.0
+# Sequence numbers reserved at a time in the file beside the gateway's key.
+_NUMBERS_AHEAD = 8192
 
 
 def random_bits(count: int) -> int:
@@ -50,8 +57,9 @@ class GatewayProcess:
         quick_json.use()
         self._lock = take(settings.database)
         self.store = SqliteStore(settings.database, settings.most_messages)
-        down = Endpoint(settings.coap.parameters(), random_bits)
-        up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits)
+        self.contexts = self._device_contexts()
+        down = Endpoint(settings.coap.parameters(), random_bits, security=self.contexts)
+        up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=self._uplink_security())
         self.serial = Links(down, [SerialPort(path, settings.baud) for path in settings.serial])
         self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
         for interface in settings.multicast:
@@ -78,7 +86,7 @@ class GatewayProcess:
             endpoint.on_error = self._on_error
         self.http = self._http_server()
         self._registered = asyncio.Event()
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen, and register at the server.
@@ -95,9 +103,13 @@ class GatewayProcess:
             link.start()
         self.gateway.start(now())
         self.up.flush()
-        self._housekeeping = asyncio.create_task(housekeep(self.store, self.snapshot, _log))
-        _log.warning(NOT_PROTECTED)
-        _log.info("listening", address=self.down.address, server=self.settings.server)
+        self._tasks = [asyncio.create_task(housekeep(self.store, self.snapshot, _log))]
+        if self.contexts:
+            self._tasks.append(asyncio.create_task(self.contexts.watch()))
+        for side, protection in self._protection().items():
+            if protection == NONE:
+                _log.warning(NOT_PROTECTED, links=side)
+        _log.info("listening", **self._protection(), address=self.down.address, server=self.settings.server)
 
     async def registered(self) -> None:
         """Wait until the gateway is registered at the server."""
@@ -111,8 +123,8 @@ class GatewayProcess:
 
     async def stop(self) -> None:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""
-        if self._housekeeping:
-            self._housekeeping.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self.http:
             await self.http.stop()
         answered = asyncio.Event()
@@ -134,6 +146,7 @@ class GatewayProcess:
             "registered": self.gateway.registration.registered,
             "clients": len(self.gateway.registry),
             "claims_refused": self.gateway.registry.claims_refused,
+            "contexts": self.contexts.held() if self.contexts else 0,
             "store_messages": len(self.store),
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
@@ -150,6 +163,36 @@ class GatewayProcess:
         for name, resource in self.gateway.resources().items():
             counts |= {f"{name}_{key}": value for key, value in resource.counters.items()}
         return counts
+
+    def _protection(self) -> dict[str, str]:
+        sides = {"clients": self.settings.security, "server_link": self.settings.server_security}
+        return sides | ({"application_clients": NONE} if self.applications else {})
+
+    def _device_contexts(self) -> DeviceContexts | None:
+        # What the links to clients are secured by.
+        if self.settings.security == NONE:
+            return None
+        contexts = DeviceContexts(self.store, self.settings.ue_service_id, (wire.SELECTION_PATH,))
+        contexts.on_revoked = self._on_revoked
+        return contexts
+
+    def _uplink_security(self) -> DeviceSecurity | None:
+        # What the link to the server is secured by: the gateway is one of its devices.
+        if self.settings.server_security == NONE:
+            return None
+        path = self.settings.key_file
+        device = key_file.read(path, "key_file")
+        if device["ue_service_id"] != self.settings.ue_service_id:
+            raise SettingsError(f"key_file: {path} is the key of {device['ue_service_id']}")
+        return key_file.security(path, device, _NUMBERS_AHEAD, "key_file")
+
+    def _on_revoked(self, ue_service_id: str) -> None:
+        # Not at once: it may be noticed in the midst of a request, or of a delivery.
+        def expel() -> None:
+            self.gateway.expel(ue_service_id, now())
+            self.down.flush()
+
+        asyncio.get_running_loop().call_soon(expel)
 
     def _packet_size(self, address: tuple) -> int:
         # Of the link that an address is on.

@@ -244,6 +244,11 @@ class CoapFace:
         _log.warning("refused by recipient", recipient=item.hop, cause=cause)
         self._service.fail(item, wire.REJECTED_BY_RECIPIENT, now)
 
+    def expel(self, ue_service_id: str) -> None:
+        """De-register a UE whose key is revoked; of a gateway, those behind it stay until another registers them."""
+        if self.registry.get(ue_service_id):
+            self._away(ue_service_id)
+
     def _away(self, ue_service_id: str) -> None:
         self._delivery.forget(ue_service_id)
         self._remove(ue_service_id)

@@ -15,6 +15,7 @@ from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.security.contexts import DeviceContexts
 from host_tools.server.aggregation import Aggregates
 from host_tools.server.amendments import Amendments
 from host_tools.server.application_servers import ApplicationServers
@@ -31,7 +32,7 @@ from host_tools.server.segmentation import Segments
 from host_tools.server.service import Service
 from host_tools.server.topics import Topics
 from host_tools.server.topics_face import TopicsFace
-from host_tools.settings import NOT_PROTECTED, SettingsError
+from host_tools.settings import NONE, NOT_PROTECTED, SettingsError
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ class ServerProcess:
         self._lock = take(settings.database)
         self.store = SqliteStore(settings.database, settings.most_messages)
         self.service = Service(self.store, time.time)
-        endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits)
+        self.contexts = None
+        if settings.security != NONE:
+            self.contexts = DeviceContexts(self.store, settings.service_id)
+            self.contexts.on_revoked = self._on_revoked
+        endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits, security=self.contexts)
         endpoint.on_error = self._on_error
         self.link = UdpLink(endpoint, settings.host, settings.port, self._settle)
         self.coap = CoapFace(
@@ -130,8 +135,11 @@ class ServerProcess:
             asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
             asyncio.create_task(self._expire()),
         ]
-        _log.warning(NOT_PROTECTED)
-        _log.info("listening", **self.addresses())
+        if self.contexts:
+            self._tasks.append(asyncio.create_task(self.contexts.watch()))
+        else:
+            _log.warning(NOT_PROTECTED)
+        _log.info("listening", security=self.settings.security, **self.addresses())
 
     async def stop(self) -> None:
         """Commit and close. What the store holds is delivered when the server runs again."""
@@ -161,6 +169,7 @@ class ServerProcess:
         return {
             "ues": len(self.coap.registry),
             "claims_refused": self.coap.registry.claims_refused,
+            "contexts": self.contexts.held() if self.contexts else 0,
             "store_messages": len(self.store),
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
@@ -184,6 +193,10 @@ class ServerProcess:
             self._committed.set_result(None)
             self._committed = None
         self.link.transmit()
+
+    def _on_revoked(self, ue_service_id: str) -> None:
+        # Not at once: it may be noticed in the midst of a request, or of a delivery.
+        asyncio.get_running_loop().call_soon(self.coap.expel, ue_service_id)
 
     def _on_error(self, error: Exception) -> None:
         _log.error("a handler failed", exc_info=error)

@@ -4,6 +4,9 @@
 #     {"do": "register"}  {"do": "deregister"}  {"do": "memory"}  {"do": "quit"}
 #     {"do": "send", "ue" or "as": recipient, "payload": text, "report": false for none, "tag": any,
 #      "window": wait until the fate of fewer messages than that is open}
+#
+# It has a folder when it was provisioned: with device.json, the sequence number of its key, and its messages, which
+# outlive it. Without one it is not protected, and forgets.
 
 import gc
 
@@ -27,15 +30,12 @@ def tell(event, **detail):
 
 
 class Board:
-    def __init__(self, ue_service_id, gateway, port, ack_timeout):
-        parameters = Parameters(ack_timeout=ack_timeout)
-        self.ue = Client(
-            ue_service_id, gateway, port, NOT_PROTECTED, link_for(gateway), parameters=parameters
-        )
+    def __init__(self, ue):
+        self.ue = ue
         self.ue.on_registration = self.on_registration
         self.ue.on_state = self.on_state
-        # Messages whose fate is open.
-        self.open = 0
+        # Messages whose fate is open: their Message IDs.
+        self.open = []
 
     async def run(self):
         gc.collect()
@@ -75,7 +75,7 @@ class Board:
         tell("deregistered")
 
     async def do_send(self, command):
-        while self.open >= command.get("window", 1000):
+        while len(self.open) >= command.get("window", 1000):
             await asyncio.sleep_ms(5)
         while True:
             try:
@@ -89,7 +89,7 @@ class Board:
             except Full:
                 # The application's choice here: wait until something has gone.
                 await asyncio.sleep_ms(20)
-        self.open += 1
+        self.open.append(sent.message_id)
         tell("stored", id=sent.message_id, tag=command.get("tag"))
 
     async def do_memory(self, command):
@@ -100,8 +100,9 @@ class Board:
         tell("registered" if registered else "not registered", cause=cause)
 
     def on_state(self, sent):
-        if sent.final():
-            self.open -= 1
+        # It may have been sent before this process was started.
+        if sent.final() and sent.message_id in self.open:
+            self.open.remove(sent.message_id)
         took = time.ticks_diff(sent.until, sent.since)
         tell("state", id=sent.message_id, state=sent.state, cause=sent.cause, ms=took)
 
@@ -124,9 +125,43 @@ def about():
     return "MicroPython %d.%d %s" % (sys.implementation.version[0], sys.implementation.version[1], word)
 
 
+def provisioned(folder, gateway, port, ack_timeout, content_format):
+    from msgin5g import provisioning  # noqa: PLC0415 (for the boards that need it)
+    from msgin5g.store.flash import FlashStore  # noqa: PLC0415
+
+    file = folder + "/device.json"
+    device = provisioning.read(file)
+    security = provisioning.DeviceSecurity(device["oscore"], provisioning.Counter(file + ".sequence"))
+    security.use(device["gateway_ue_service_id"])
+    return Client(
+        device["ue_service_id"],
+        gateway,
+        port,
+        security,
+        link_for(gateway),
+        Parameters(ack_timeout=ack_timeout, token_length=1),
+        FlashStore(folder + "/messages"),
+        content_format=content_format,
+    )
+
+
 def main():
-    ue_service_id, gateway, port, ack_timeout = sys.argv[1:5]
-    asyncio.run(Board(ue_service_id, gateway, int(port), int(ack_timeout)).run())
+    ue_service_id, gateway, port, ack_timeout, folder, content_format = sys.argv[1:7]
+    port, ack_timeout, content_format = int(port), int(ack_timeout), int(content_format)
+    if folder:
+        ue = provisioned(folder, gateway, port, ack_timeout, content_format)
+    else:
+        parameters = Parameters(ack_timeout=ack_timeout)
+        ue = Client(
+            ue_service_id,
+            gateway,
+            port,
+            NOT_PROTECTED,
+            link_for(gateway),
+            parameters,
+            content_format=content_format,
+        )
+    asyncio.run(Board(ue).run())
 
 
 main()

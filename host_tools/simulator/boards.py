@@ -9,6 +9,8 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgin5g.coap import numbers as coap
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,6 +33,9 @@ class Board:
         heap: bytes of heap with a suffix, as ``-X heapsize=`` takes it; None for the interpreter's default.
         ack_timeout: CoAP's ACK_TIMEOUT in milliseconds.
         on_event: called with every event.
+        folder: with its ``device.json``, where it keeps its messages too; None for one that is not protected, and has
+            its messages in memory.
+        content_format: of its messages, :data:`msgin5g.coap.numbers.JSON` or ``CBOR``.
     """
 
     def __init__(
@@ -39,16 +44,20 @@ class Board:
         gateway: tuple[str, int],
         micropython: Path,
         library: Path,
-        heap: str | None = "96K",
+        heap: str | None = "160K",
         ack_timeout: int = 2000,
         on_event: Callable[[Event], None] | None = None,
+        folder: Path | None = None,
+        content_format: int = coap.JSON,
     ) -> None:
         self.ue_service_id = ue_service_id
         self.events: list[Event] = []
         self._arguments = [str(micropython)]
         if heap:
             self._arguments += ["-X", f"heapsize={heap}"]
-        self._arguments += ["-m", "board", ue_service_id, gateway[0], str(gateway[1]), str(ack_timeout)]
+        host, port = gateway
+        self._arguments += ["-m", "board", ue_service_id, host, str(port), str(ack_timeout)]
+        self._arguments += [str(folder or ""), str(content_format)]
         # board.py itself, unless the library has it compiled.
         self._path = f"{library}:{_HERE}:.frozen"
         self.on_event = on_event

@@ -61,6 +61,7 @@ def test_a_gateway_that_cannot_store_sends_nothing_and_ends(tmp_path, monkeypatc
     gateway = GatewayProcess(
         GatewaySettings(
             ue_service_id="gateway@a",
+            server_security="none",
             server="127.0.0.1",
             host="127.0.0.1",
             port=0,

@@ -8,7 +8,7 @@ from host_tools import application_server
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.setup import micropython, mpy
 from host_tools.simulator import boards
-from tests.system.processes import ACK_TIMEOUT, TOKEN, Gateway, Program, Server
+from tests.system.processes import ACK_TIMEOUT, TOKEN, Daemon, Gateway, Program, Server
 
 
 @pytest.fixture(scope="session")
@@ -89,20 +89,39 @@ class Place:
     async def gateway(self, server, **options):
         return await self._started(Gateway(self.directory, server, **options))
 
-    async def gateway_and_server(self):
-        server = await self.server()
+    async def gateway_and_server(self, **options):
+        server = await self.server(**options)
         return await self.gateway(server), server
 
-    async def board(self, name, at, register=True, **options):
+    async def board(self, name, at, register=True, by=None, **options):
+        """A board at a gateway or a server, or at something in between: `by` is the gateway or server then."""
         interpreter = micropython.constrained()
         if interpreter is None:
             pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
-        board = Board(name, at.address, interpreter, self._library, ack_timeout=ACK_TIMEOUT, **options)
+        by = by or at
+        folder = self._provisioned(name, by) if by.security == "oscore" else None
+        board = Board(
+            name,
+            at.address,
+            interpreter,
+            self._library,
+            ack_timeout=ACK_TIMEOUT,
+            folder=folder,
+            **options,
+        )
         self._others.append(board)
         await board.start()
         if register:
             await board.register()
         return board
+
+    def _provisioned(self, name, by):
+        # Its folder, with the key for that gateway or server; the same one for the same board.
+        folder = self.directory / "boards" / by.service_id / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            by.enrol(name, folder / "device.json")
+        return folder
 
     async def application_server(self, server, service_id="as@example.org"):
         application_server = ApplicationServer(service_id, server)
@@ -117,7 +136,7 @@ class Place:
         self._programs.append(program)
         return program
 
-    async def _started(self, daemon):
+    async def _started(self, daemon: Daemon):
         self._programs.append(daemon)
         await daemon.start()
         return daemon

@@ -14,6 +14,9 @@ from typing import Any
 
 import httpx2
 
+from host_tools.security import key_file
+from host_tools.security.devices import Devices
+
 MSGIN5G = Path(sys.executable).with_name("msgin5g")
 TOKEN = "a-token-for-the-tests-only"
 GATEWAY = "gateway@example.org"
@@ -131,6 +134,9 @@ class Program:
 class Daemon(Program):
     """A server or a gateway on files and ports of its own: killed and started again it is the same one."""
 
+    service_id = ""
+    address = ("", 0)
+
     def __init__(self, kind, directory, settings, name=None):
         name = name or kind
         self.directory = directory
@@ -144,6 +150,19 @@ class Daemon(Program):
         await super().start()
         await self.line()
 
+    def enrol(self, ue_service_id, file):
+        """What `msgin5g enrol` does: a key for a device, in a file."""
+        with (
+            contextlib.closing(Devices(self.database, self.service_id)) as devices,
+            devices.enrol(ue_service_id, "{}:{}".format(*self.address)) as device,
+        ):
+            key_file.write(file, device)
+
+    def revoke(self, ue_service_id):
+        """What `msgin5g revoke` does."""
+        with contextlib.closing(Devices(self.database, self.service_id)) as devices:
+            devices.revoke(ue_service_id)
+
     def stored(self):
         """Messages in its store, as another process sees them."""
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
@@ -151,7 +170,9 @@ class Daemon(Program):
 
 
 class Server(Daemon):
-    def __init__(self, directory, gateways=(GATEWAY,), more=""):
+    def __init__(self, directory, gateways=(GATEWAY,), more="", security="oscore"):
+        self.security = security
+        self.service_id = "server@example.org"
         self.port, self.http_port = free_ports(2)
         token_file = directory / "as_token"
         token_file.touch(mode=0o600)
@@ -165,6 +186,8 @@ port = {self.port}
 http_port = {self.http_port}
 database = "server.sqlite"
 gateways = {json.dumps(list(gateways))}
+service_id = "{self.service_id}"
+security = "{security}"
 {more}
 
 [coap]
@@ -185,7 +208,13 @@ roles = ["as", "message-gateway"]
 
 
 class Gateway(Daemon):
-    def __init__(self, directory, server, ue_service_id=GATEWAY, name="gateway", more=""):
+    def __init__(self, directory, server, ue_service_id=GATEWAY, name="gateway", more="", security=None):
+        # Towards the server it is as the server wants it, towards clients too unless it is said.
+        self.security = security or server.security
+        self.service_id = ue_service_id
+        key = directory / f"{name}-device.json"
+        if server.security == "oscore" and not key.exists():
+            server.enrol(ue_service_id, key)
         (self.port,) = free_ports(1, socket.SOCK_DGRAM)
         (self.http_port,) = free_ports(1)
         super().__init__(
@@ -198,6 +227,9 @@ host = "127.0.0.1"
 port = {self.port}
 http_port = {self.http_port}
 database = "{name}.sqlite"
+security = "{self.security}"
+server_security = "{server.security}"
+key_file = "{key.name}"
 {more}
 
 [coap]

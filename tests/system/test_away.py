@@ -56,7 +56,7 @@ async def test_a_board_that_is_killed_and_comes_back_takes_its_name_over(place):
 
 
 async def test_a_name_whose_holder_answers_is_not_given_away(place):
-    gateway, server = await place.gateway_and_server()
+    gateway, server = await place.gateway_and_server(security="none")
     ue = await place.board(UE, gateway)
     thief = await place.board(UE, gateway, register=False)
     thief.tell("register")

@@ -1,4 +1,7 @@
-"""What no one should send, to a real gateway and a real server: they stay up, count it, and give the memory back."""
+"""What no one should send, to a real gateway and a real server: they stay up, count it, and give the memory back.
+
+Without protection, so that it is not refused at the door: test_secured.py has that.
+"""
 
 import asyncio
 import socket
@@ -104,7 +107,7 @@ class Site:
 
 @pytest.fixture
 async def site(place):
-    gateway, server = await place.gateway_and_server()
+    gateway, server = await place.gateway_and_server(security="none")
     site = Site(gateway, server, await place.board(UE, gateway), await place.application_server(server, AS))
     await site.works()
     site.measure()

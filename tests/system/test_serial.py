@@ -134,8 +134,8 @@ async def test_boards_on_lines_that_damage_octets_beside_one_on_udp(place, tmp_p
     lines = [Line(tmp_path, f"line-{number}", random, damage=0.05) for number in range(2)]
     server, gateway, application_server = await setting(place, lines)
     boards = [
-        await place.board("wired-1@example.org", lines[0], heap=HEAP),
-        await place.board("wired-2@example.org", lines[1], heap=HEAP),
+        await place.board("wired-1@example.org", lines[0], heap=HEAP, by=gateway),
+        await place.board("wired-2@example.org", lines[1], heap=HEAP, by=gateway),
         await place.board("on-air@example.org", gateway, heap=HEAP),
     ]
     await traffic(boards, application_server, "noisy")
@@ -153,7 +153,7 @@ async def test_boards_on_lines_that_damage_octets_beside_one_on_udp(place, tmp_p
 async def test_a_port_unplugged_and_plugged_again_in_the_middle_of_traffic(place, tmp_path):
     line = Line(tmp_path, "line", seed(5))
     server, gateway, application_server = await setting(place, [line])
-    board = await place.board("wired@example.org", line, heap=HEAP)
+    board = await place.board("wired@example.org", line, heap=HEAP, by=gateway)
     work = asyncio.create_task(traffic([board], application_server, "pulled"))
     for arrived in (3, 9, 15):
         await at_least(application_server, arrived)
@@ -171,7 +171,7 @@ async def test_a_port_that_comes_later_than_the_gateway(place, tmp_path):
     line = Line(tmp_path, "line", seed(6))
     line.unplug()
     server, gateway, application_server = await setting(place, [line])
-    board = await place.board("wired@example.org", line, register=False, heap=HEAP)
+    board = await place.board("wired@example.org", line, register=False, heap=HEAP, by=gateway)
     board.tell("register")
     await asyncio.sleep(0.5)
     assert gateway.metrics()["down_serial_open"] == 0
@@ -184,7 +184,7 @@ async def test_a_port_that_comes_later_than_the_gateway(place, tmp_path):
 async def test_a_gateway_that_is_killed_finds_its_board_on_the_line_again(place, tmp_path):
     line = Line(tmp_path, "line", seed(7))
     server, gateway, application_server = await setting(place, [line])
-    board = await place.board("wired@example.org", line, heap=HEAP)
+    board = await place.board("wired@example.org", line, heap=HEAP, by=gateway)
     work = asyncio.create_task(traffic([board], application_server, "killed"))
     await at_least(application_server, 5)
     await gateway.kill()
@@ -195,8 +195,8 @@ async def test_a_gateway_that_is_killed_finds_its_board_on_the_line_again(place,
 
 async def test_a_board_whose_line_has_hung_up_does_not_spin(place, tmp_path):
     line = Line(tmp_path, "line", seed(8))
-    await setting(place, [line])
-    board = await place.board("wired@example.org", line, heap=HEAP)
+    _, gateway, _ = await setting(place, [line])
+    board = await place.board("wired@example.org", line, heap=HEAP, by=gateway)
     line.cut()
     await board.send("into the void", **{"as": AS})
     # Pauses grow to a second, so that after some time there is little to see.

@@ -33,7 +33,11 @@ class Lab:
         return self
 
     def as_ue(self, *arguments):
-        return self._place.program(*arguments, "--gateway", self.told["gateway"]["coap"])
+        """With a key of its own, or, in a lab without protection, just so."""
+        how = ["--lab", self.told["dir"]]
+        if self.told["security"] == "none":
+            how = ["--gateway", self.told["gateway"]["coap"], "--security", "none"]
+        return self._place.program(*arguments, *how)
 
     def as_as(self, *arguments, token=None):
         environment = {"MSGIN5G_TOKEN": token or self.told["server"]["as_token"]}
@@ -96,28 +100,48 @@ async def watching(program):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_up_tells_where_everything_is_and_ends_when_told(place, number):
     lab = await Lab(place).start()
-    assert sorted(lab.told) == ["dir", "gateway", "server"]
+    assert sorted(lab.told) == ["dir", "gateway", "security", "server"]
+    assert lab.told["security"] == "oscore"
     assert sorted(lab.told["server"]) == ["as_token", "coap", "rest"]
     assert sorted(lab.told["gateway"]) == ["coap"]
     assert lab.told["server"]["coap"].startswith("coap://127.0.0.1:")
     assert httpx2.get(lab.told["server"]["rest"] + "/healthz", trust_env=False).text == "ok\n"
     assert await lab.program.end(number) == 0
     assert len(lab.program.lines) == 1
-    assert "NOT PROTECTED" in lab.program.errors()
+    assert "NOT PROTECTED" not in lab.program.errors()
+
+
+async def test_without_protection_up_says_so_and_takes_whoever_comes(place):
+    lab = await Lab(place, "--security", "none").start()
+    assert lab.told["security"] == "none"
+    assert lab.program.errors().count("NOT PROTECTED") == 3
+    watch = await watching(lab.as_ue("watch", "--as", UE, "--count", "1"))
+    assert await lab.as_ue("send", "x", "--as", OTHER, "--to-ue", UE).run() == 0
+    assert (await watch.line(1))["payload"] == "x"
 
 
 async def test_files_are_readable_by_their_owner_only_and_the_token_is_in_no_log(lab, place):
     send = lab.as_as("send", "x", "--as", AS, "--to-ue", UE, "--no-report", "--log", "debug")
     assert await send.run() == 0
-    files = list((place.directory / "lab").iterdir())
-    assert {"as_token", "gateway.sqlite", "server.sqlite"} <= {file.name for file in files}
+    send = lab.as_ue("send", "x", "--as", UE, "--to-as", AS, "--no-report", "--log", "debug")
+    assert await send.run() == 0
+    files = [file for file in (place.directory / "lab").rglob("*") if file.is_file()]
+    assert {"as_token", "gateway.sqlite", "server.sqlite", "gateway-device.json", "device.json"} <= {
+        file.name for file in files
+    }
     for file in files:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     assert await lab.program.end() == 0
     token = lab.told["server"]["as_token"]
+    secrets = [token]
+    for file in files:
+        if file.suffix == ".json":
+            secrets += [value for value in json.loads(file.read_text())["oscore"].values() if len(value) > 8]
+    assert len(secrets) == 5
     assert (place.directory / "lab" / "as_token").read_text().strip() == token
     for log in place.directory.glob("*.log"):
-        assert token not in log.read_text()
+        for secret in secrets:
+            assert secret not in log.read_text()
 
 
 async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
@@ -149,6 +173,8 @@ async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
 # Any file will do for a token.
 TOKEN_FILE = str(Path(__file__).parents[2] / "LICENSE")
 
+UNPROTECTED = ("--security", "none")
+
 WRONG_FLAGS = [
     (["up", "--security", "dtls"], "'none'"),
     (["up", "--server-port", "65536"], "--server-port"),
@@ -159,13 +185,22 @@ WRONG_FLAGS = [
         ["send", "x", "--as", UE, "--gateway", "127.0.0.1:1", "--server", "http://127.0.0.1:1"],
         "--gateway",
     ),
-    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:1"], "--to-ue"),
-    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:1", "--to-ue", "a", "--to-as", "b"], "--to-as"),
-    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:x", "--to-ue", "a"], "127.0.0.1:x"),
+    (["send", "x", "--as", UE, *UNPROTECTED, "--gateway", "127.0.0.1:1"], "--to-ue"),
     (
-        ["send", "x", "--as", UE, "--gateway", "no-such-host.invalid", "--to-ue", "a"],
+        ["send", "x", "--as", UE, *UNPROTECTED, "--gateway", "127.0.0.1:1", "--to-ue", "a", "--to-as", "b"],
+        "--to-as",
+    ),
+    (["send", "x", "--as", UE, *UNPROTECTED, "--gateway", "127.0.0.1:x", "--to-ue", "a"], "127.0.0.1:x"),
+    (
+        ["send", "x", "--as", UE, *UNPROTECTED, "--gateway", "no-such-host.invalid", "--to-ue", "a"],
         "no-such-host.invalid",
     ),
+    (["send", "x", "--as", UE, "--gateway", "127.0.0.1:1", "--to-ue", "a"], "--device FILE"),
+    (["send", "x", "--device", "none.json", "--to-ue", "a"], "none.json"),
+    (["send", "x", "--device", TOKEN_FILE, "--to-ue", "a"], "is not JSON"),
+    (["send", "x", "--as", UE, "--lab", "no-such-folder", "--to-ue", "a"], "no-such-folder"),
+    (["send", "x", "--lab", "no-such-folder", "--to-ue", "a"], "--as"),
+    (["send", "x", "--device", "a.json", *UNPROTECTED, "--to-ue", "a"], "--security none"),
     (["send", "x", "--as", AS, "--server", "http://127.0.0.1:1", "--to-ue", "a"], "MSGIN5G_TOKEN"),
     (
         ["send", "x", "--as", AS, "--server", "127.0.0.1:1", "--token-file", TOKEN_FILE, "--to-ue", "a"],
@@ -286,7 +321,10 @@ async def test_a_payload_that_is_too_long_is_refused(lab):
 
 
 async def test_no_gateway_there(place):
-    send = place.program("send", "x", "--as", UE, "--gateway", "127.0.0.1:9", "--to-as", AS, "--wait", "0.5")
+    send = place.program(
+        *("send", "x", "--as", UE, "--gateway", "127.0.0.1:9", "--security", "none", "--to-as", AS),
+        *("--wait", "0.5"),
+    )
     assert await send.run() == 1
     told = outcome(send)
     assert told["ok"] is False and "0.5 s" in told["error"] and "127.0.0.1:9" in told["error"]
@@ -312,7 +350,8 @@ async def test_a_wrong_token_is_refused(lab):
     assert "401" in mistake(watch, await watch.run())
 
 
-async def test_a_name_that_somebody_else_holds_is_refused(lab):
+async def test_a_name_that_somebody_else_holds_is_refused(place):
+    lab = await Lab(place, "--security", "none").start()
     await watching(lab.as_ue("watch", "--as", UE))
     send = lab.as_ue("send", "x", "--as", UE, "--to-as", AS)
     assert await send.run() == 1
@@ -337,10 +376,11 @@ BAD_SETTINGS = [
     ("gateway", "ue_service_id = 'g'\nserver = 'a:b'\nport = 0", ["server", "a:b", "host:port"]),
     (
         "gateway",
-        "ue_service_id = 'g'\nserver = 'no-such-host.invalid'\nport = 0",
+        "ue_service_id = 'g'\nserver = 'no-such-host.invalid'\nserver_security = 'none'\nport = 0",
         ["no-such-host.invalid"],
     ),
     ("gateway", None, ["No such file"]),
+    ("gateway", "ue_service_id = 'g'\nserver = '127.0.0.1'", ["key_file", "gateway-device.json", "enrol"]),
 ]
 
 
