@@ -1,17 +1,28 @@
-# An application on a UE without a MSGin5G Client, for test_application_client.py. Arguments: port, count. It registers,
-# sends `count` messages with a report each, and takes what comes; prints what happens, a line each, and ends when all
-# of its messages are reported on and as many have come.
+# An application on a UE without a MSGin5G Client, for test_application_client.py. Arguments: port, count, and the form of
+# its messages, l3 or coap. It registers, sends `count` messages with a report each, and takes what comes; prints what
+# happens, a line each, and ends when all of its messages are reported on and as many have come.
 
 import os
 import sys
 
-from msgin5g.application_client import ApplicationClient
 from msgin5g.application_client_udp import Link
 
 PORT = int(sys.argv[1])
 COUNT = int(sys.argv[2])
+FORM = sys.argv[3]
+# JSON is longer.
+MOST_OCTETS = 256 if FORM == "l3" else 512
 
-client = ApplicationClient(17, b"a secret", os.urandom, ack_timeout=150)
+if FORM == "l3":
+    from msgin5g.application_client import ApplicationClient
+
+    client = ApplicationClient(17, b"a secret", os.urandom, ack_timeout=150)
+    target = b"as@example.org"
+else:
+    from msgin5g.application_client_coap import ApplicationClient
+
+    client = ApplicationClient("meter", "a secret", os.urandom, ack_timeout=150)
+    target = "as@example.org"
 link = Link(client, "127.0.0.1", PORT)
 reported = []
 received = []
@@ -22,9 +33,13 @@ def on_report(message_id, delivered):
     print("reported", delivered)
 
 
-def on_message(message_id, originator, payload):
+def on_message(message_id, originator, said):
     received.append(1)
-    print("received", str(payload, "ascii"))
+    print("received", said if isinstance(said, str) else str(said, "ascii"))
+
+
+def payload(text):
+    return text.encode() if FORM == "l3" else text
 
 
 client.on_report = on_report
@@ -36,11 +51,11 @@ while len(reported) < COUNT or len(received) < COUNT:
     if (
         client.registered
         and sent < COUNT
-        and client.send(b"as@example.org", b"message %d" % sent, link.now(), report=True)
+        and client.send(target, payload(f"message {sent}"), link.now(), report=True)
     ):
         sent += 1
-    link.poll(100)
+    link.poll(100, MOST_OCTETS)
 # What was answered last may have been lost.
 for _ in range(20):
-    link.poll(100)
+    link.poll(100, MOST_OCTETS)
 print("done")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ GATEWAY = "gateway@example.org"
 class Meter:
     """The application under MicroPython; what it prints, line by line."""
 
-    def __init__(self, library, port, count):
+    def __init__(self, library, port, count, form):
         self.lines = []
         self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", str(METER)]
-        self._command += [str(port), str(count)]
+        self._command += [str(port), str(count), form]
         self._environment = os.environ | {"MICROPYPATH": f"{library}:.frozen"}
         self._process: Any = None
 
@@ -49,13 +50,10 @@ class Meter:
             await self._process.wait()
 
 
-@pytest.fixture
-async def meter(place, library):
-    """A server, a gateway that speaks for meters, an Application Server, and a meter that is to send 20 messages."""
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
+async def speaking(place):
+    """(the port, the gateway that speaks for meters there, an Application Server behind its server)."""
     server = await place.server()
-    (port,) = free_ports(1)
+    (port,) = free_ports(1, socket.SOCK_DGRAM)
     credential = place.directory / "meter_credential"
     credential.write_text("a secret\n")
     gateway = await place.gateway(
@@ -69,8 +67,16 @@ number = 17
 credential_file = {json.dumps(credential.name)}
 """,
     )
-    application_server = await place.application_server(server)
-    one = Meter(library, port, 20)
+    return port, gateway, await place.application_server(server)
+
+
+@pytest.fixture(params=["l3", "coap"])
+async def meter(request, place, library):
+    """A gateway that speaks for meters, an Application Server, and a meter that is to send 20 messages."""
+    if micropython.constrained() is None:
+        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
+    port, gateway, application_server = await speaking(place)
+    one = Meter(library, port, 20, request.param)
     yield one, gateway, application_server
     await one.stop()
 

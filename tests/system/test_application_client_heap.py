@@ -13,21 +13,19 @@ SCRIPT = Path(__file__).parents[2] / "bench" / "on_board" / "heap.py"
 OTHERS = ["socket", "json", "os", "time", "asyncio"]
 
 
-def test_an_application_client_fits_6_kb(library, tmp_path):
+FORMS = {"application_client": {"l3"}, "application_client_coap": set()}
+
+
+@pytest.mark.parametrize("client", FORMS)
+def test_an_application_client_fits_6_kb(client, library, tmp_path):
     board = micropython.constrained()
     if board is None:
         pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
     # Paths of modules are kept in the heap, so they are as long as on a board.
     (tmp_path / "lib").symlink_to(library.resolve())
-    names = [*OTHERS, "msgin5g.application_client", "msgin5g.application_client_udp"]
+    names = [*OTHERS, f"msgin5g.{client}", "msgin5g.application_client_udp"]
     command = [str(board), "-X", "heapsize=512K"]
     told = json.loads(interpreters.run(command, Path("lib"), str(SCRIPT), "-", *names, cwd=tmp_path))
     assert 0 < told["used"][len(names)] - told["used"][len(OTHERS)] <= MOST, told
-    assert {name.split(".")[-1] for name in told["loaded"]} <= {
-        "msgin5g",
-        "l3",
-        "l3_table",
-        "ticks",
-        "application_client",
-        "application_client_udp",
-    }
+    loaded = {name.split(".")[-1] for name in told["loaded"]}
+    assert loaded == {"msgin5g", "ticks", client, "application_client_udp"} | FORMS[client]
