@@ -20,14 +20,15 @@ NOTES = """\
 Octets in use after a collection on a MicroPython whose objects have the size that they have on a 32-bit board. The
 minimal set is what a Client made from a device's file (provisioning.py), with a MemoryStore, has loaded before it
 registers: CoAP, OSCORE, registration, sending and receiving, UDP. The full set has besides them the store on flash,
-messages in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy" has
-constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell no
-line then. "frozen" is a MicroPython with the modules in it (`make frozen`), so that code and names are no part of the
-heap; "as .py" is compiled on the interpreter itself. Modules are listed in an order in which each brings only itself;
-tables of the interpreter that grow in steps (of 4 KB and more) fall to whichever module fills them. Quoted, not
-measured here, from runs of other clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy
-12.3 KB (RP2040) and 13.2 KB (i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission,
-de-duplication, block-wise and security."""
+messages in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy"
+has constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell
+no line then; "bundled" has what is always loaded together in one module (host_tools/setup/bundle.py). "frozen" is a
+MicroPython with the modules in it (`make frozen`), so that code and names are no part of the heap; "as .py" is
+compiled on the interpreter itself. Modules are listed in an order in which each brings only itself; tables of the
+interpreter that grow in steps (of 4 KB and more) fall to whichever module fills them. Quoted, not measured here, from
+runs of other clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy 12.3 KB (RP2040)
+and 13.2 KB (i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission, de-duplication,
+block-wise and security."""
 
 _SCRIPT = Path(__file__).parent / "on_board" / "heap.py"
 _OTHERS = ["socket", "json", "os", "time", "asyncio"]
@@ -59,6 +60,7 @@ def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
         return []
     ways = {
         ".mpy": (board, interpreters.compiled()),
+        "bundled": (board, interpreters.bundled()),
         ".mpy, no lines": (board, interpreters.compiled_without_lines()),
         "as .py": (board, interpreters.FIRMWARE),
     }
@@ -66,6 +68,7 @@ def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
         tell("building frozen")
         # Nothing is to be found in the folder, so that all comes out of the program.
         ways["frozen"] = (frozen.build(), Path("/nowhere"))
+        ways["frozen, bundled"] = (frozen.build(bundled=True), Path("/nowhere"))
     rows: dict[str, dict] = {}
     for name, (program, library) in ways.items():
         tell(name)

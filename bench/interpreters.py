@@ -34,6 +34,12 @@ def compiled_without_lines() -> Path:
     return mpy.WITHOUT_LINES
 
 
+def bundled() -> Path:
+    """The same with what is always loaded together in one module."""
+    compiled()
+    return mpy.BUNDLED_TARGET
+
+
 def application_alone() -> Path:
     """The simulated board's application, compiled, without the firmware, which an interpreter has frozen in."""
     folder = BUILD / "application"

@@ -4,12 +4,15 @@ build/inlined is the firmware with its constants in place, which `python -m host
 frozen, or the components that are named, as the package files in ../firmware are:
 
     include("/where/this/is/boards/manifest.py", components="minimal flash topics")
+
+bundled=True takes build/bundled instead, in which modules that are always loaded together are one: the least heap, and
+tracebacks that tell lines of that folder's files.
 """
 
 import json
 from pathlib import Path
 
-options.defaults(components="")
+options.defaults(components="", bundled=False)
 
 for component in options.components.split():
     package_file = json.loads(Path(f"../firmware/package-{component}.json").read_text())
@@ -21,4 +24,4 @@ for component in options.components.split():
     package("msgin5g", files=there, base_path="../build/inlined")
 
 if not options.components:
-    package("msgin5g", base_path="../build/inlined")
+    package("msgin5g", base_path="../build/bundled" if options.bundled else "../build/inlined")

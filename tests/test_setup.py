@@ -109,6 +109,7 @@ def test_an_interpreter_of_ones_own_joins(tmp_path):
 def firmware(tmp_path, monkeypatch):
     """A small firmware in a folder of its own; returns a function that gives it a module."""
     folders = {"SOURCE": "firmware", "TARGET": "mpy", "WITHOUT_LINES": "mpy-small", "INLINED": "inlined"}
+    folders |= {"BUNDLED": "bundled", "BUNDLED_TARGET": "mpy-bundled"}
     for name, folder in folders.items():
         monkeypatch.setattr(mpy, name, tmp_path / folder)
     monkeypatch.setattr(mpy, "ROOT", tmp_path)

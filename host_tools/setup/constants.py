@@ -38,6 +38,9 @@ _OPERATORS = {
 _CONSTANT_NAME = re.compile(r"_*[A-Z][A-Z0-9_]*")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
+# A place in a source file, and the text that comes there.
+Edit = tuple[ast.expr | ast.stmt, str]
+
 
 class NotConstant(Exception):
     """The name or expression has no value that is known when compiling."""
@@ -72,7 +75,7 @@ class Module:
 
     def bind(self, package: Package) -> None:
         """Find the constants and the imports, now that all modules are known."""
-        times = Counter(_bound(self.tree.body))
+        times = Counter(bound(self.tree.body))
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Global):
                 times.update(node.names)
@@ -93,6 +96,17 @@ class Module:
                 return False
         return True
 
+    @property
+    def foreign(self) -> set[str]:
+        """The names that its top level imports from elsewhere than the package."""
+        statements = [one for one in self.tree.body if isinstance(one, ast.Import | ast.ImportFrom)]
+        return set(bound([*statements])) - set(self.imports)
+
+    @property
+    def names(self) -> set[str]:
+        """The names that are its own."""
+        return set(bound(self.tree.body)) - set(self.imports) - self.foreign
+
     def fallbacks(self, package: Package) -> Iterator[str]:
         """Modules that its ``__getattr__`` looks in for what it does not have."""
         for statement in self.tree.body:
@@ -111,7 +125,7 @@ def _constant(statement: ast.stmt) -> str | None:
     return None
 
 
-def _bound(body: list[ast.stmt]) -> Iterator[str]:
+def bound(body: list[ast.stmt]) -> Iterator[str]:
     """Every name that statements bind in their own scope, as often as they do."""
     waiting: list[ast.AST] = list(body)
     while waiting:
@@ -223,21 +237,21 @@ class Inliner:
     def __init__(self, package: Package, module: Module) -> None:
         self._package = package
         self._module = module
-        self._edits: list[tuple[ast.expr | ast.stmt, str]] = []
+        self._edits: list[Edit] = []
         # Where dicts of other modules are looked up: (node, value), by the name of the import.
         self._dicts: dict[str, list[tuple[ast.Attribute, dict]]] = {}
 
     def text(self) -> str:
         """The module's source with constants in place; every line where it was."""
         tree = self._module.tree
-        scope = Scope(tree, None, set(_bound(tree.body)), self._module.imports)
+        scope = Scope(tree, None, set(bound(tree.body)), self._module.imports)
         self._read_body(tree.body, scope)
         if self._module.imported_here and not self._module.only_constants:
             for statement in tree.body:
                 name = _constant(statement)
                 if name and name not in scope.needed and self._is_constant(name):
                     self._edits.append((statement, "pass"))
-        return self._edited()
+        return edited(self._module.text, self._edits)
 
     def _is_constant(self, name: str) -> bool:
         try:
@@ -261,7 +275,7 @@ class Inliner:
         elif isinstance(node, ast.ClassDef):
             for part in (*node.decorator_list, *node.bases, *node.keywords):
                 self._read(part, scope)
-            self._read_body(node.body, Scope(node, scope, set(_bound(node.body)), {}))
+            self._read_body(node.body, Scope(node, scope, set(bound(node.body)), {}))
         elif isinstance(node, ast.JoinedStr):
             # The places of what is inside an f-string are not told.
             for part in ast.walk(node):
@@ -281,8 +295,8 @@ class Inliner:
         if isinstance(node, ast.Lambda):
             self._read(node.body, Scope(node, scope, names, {}))
             return
-        bound = Counter(_bound(node.body))
-        names |= set(bound)
+        times = Counter(bound(node.body))
+        names |= set(times)
         imports: dict[str, Import] = {}
         for part in node.body:
             for inner in ast.walk(part):
@@ -290,7 +304,7 @@ class Inliner:
                     names -= set(inner.names)
                 elif isinstance(inner, ast.ImportFrom):
                     found = self._package.imported(self._module, inner)
-                    imports.update({name: one for name, one in found.items() if bound[name] == 1})
+                    imports.update({name: one for name, one in found.items() if times[name] == 1})
         self._read_body(node.body, Scope(node, scope, names, imports))
 
     def _home(self, name: str, scope: Scope) -> Scope | None:
@@ -366,18 +380,20 @@ class Inliner:
         # What only hands on a constant of another module goes too.
         return imported in scope.inlined or (scope.outer is None and self._is_constant(imported))
 
-    def _edited(self) -> str:
-        lines = self._module.text.encode().splitlines(keepends=True)
-        starts = [0, *accumulate(map(len, lines))]
-        whole = b"".join(lines)
-        pieces: list[bytes] = []
-        at = 0
-        for node, new in sorted(self._edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset)):
-            assert node.end_lineno
-            assert node.end_col_offset is not None
-            begin = starts[node.lineno - 1] + node.col_offset
-            # What is in a statement that goes as a whole comes behind it.
-            if begin >= at:
-                pieces += [whole[at:begin], new.encode(), b"\n" * (node.end_lineno - node.lineno)]
-                at = starts[node.end_lineno - 1] + node.end_col_offset
-        return b"".join([*pieces, whole[at:]]).decode()
+
+def edited(text: str, edits: list[Edit]) -> str:
+    """The text with other text in place of some of its nodes; every line stays where it was."""
+    lines = text.encode().splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, lines))]
+    whole = b"".join(lines)
+    pieces: list[bytes] = []
+    at = 0
+    for node, new in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset)):
+        assert node.end_lineno
+        assert node.end_col_offset is not None
+        begin = starts[node.lineno - 1] + node.col_offset
+        # What is in a statement that goes as a whole comes behind it.
+        if begin >= at:
+            pieces += [whole[at:begin], new.encode(), b"\n" * (node.end_lineno - node.lineno)]
+            at = starts[node.end_lineno - 1] + node.end_col_offset
+    return b"".join([*pieces, whole[at:]]).decode()

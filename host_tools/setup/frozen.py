@@ -16,6 +16,7 @@ from host_tools.setup import debian, micropython, mpy
 
 FOLDER = micropython.FOLDER / "frozen"
 LAUNCHER = micropython.FOLDER / "bin" / "frozen-i386"
+BUNDLED = micropython.FOLDER / "bin" / "bundled-frozen-i386"
 MANIFEST = mpy.ROOT / "boards" / "manifest.py"
 _LIBRARIES = "libc6-dev libgcc-14-dev libmbedtls-dev libffi-dev"
 # As Debian builds it, without the modules that call C from Python and have no place on a board.
@@ -29,8 +30,11 @@ _OPTIONS = [
 ]
 
 
-def build() -> Path:
+def build(*, bundled: bool = False) -> Path:
     """Build it and return what starts it.
+
+    Args:
+        bundled: with what is always loaded together in one module.
 
     Raises:
         debian.Unavailable: this machine can't; the text says why.
@@ -52,18 +56,20 @@ def build() -> Path:
     if complaints:
         raise debian.Unavailable(complaints[0])
     _make(source / "mpy-cross")
-    built = FOLDER / "build"
+    # Apart: what is compiled already is known by its name there.
+    built = FOLDER / ("build-bundled" if bundled else "build")
     manifest = FOLDER / "manifest.py"
-    manifest.write_text(f'include("$(MPY_DIR)/extmod/asyncio")\ninclude("{MANIFEST}")\n')
+    manifest.write_text(f'include("$(MPY_DIR)/extmod/asyncio")\ninclude("{MANIFEST}", bundled={bundled})\n')
     gcc = f"gcc -m32 --sysroot={tree} -DMICROPY_FLOAT_USE_NATIVE_FLT16=0"
     for folder in (tree / "usr/lib/gcc/i686-linux-gnu/14", tree / "usr/lib/i386-linux-gnu"):
         gcc += f" -B{folder} -L{folder}"
     _make(source / "ports/unix", f"CC={gcc}", f"FROZEN_MANIFEST={manifest}", f"BUILD={built}", *_OPTIONS)
-    program = tree / "usr/bin" / "micropython-frozen"
+    launcher = BUNDLED if bundled else LAUNCHER
+    program = tree / "usr/bin" / launcher.name.replace("frozen-i386", "micropython-frozen")
     program.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(built / "micropython", program)
-    debian.write_launcher(tree, program.name, LAUNCHER)
-    return LAUNCHER
+    debian.write_launcher(tree, program.name, launcher)
+    return launcher
 
 
 def _make(folder: Path, *options: str) -> None:

