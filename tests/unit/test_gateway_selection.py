@@ -40,6 +40,16 @@ async def test_a_client_finds_the_gateway_and_registers_there():
     assert setup.gateway.counters["selections"] == 1
 
 
+async def test_where_everybody_is_one_it_is_found():
+    # At the other end of a line, for example.
+    setup = Setup()
+    setup.world.advance(1000)
+    client = setup.client(gateway=None)
+    client.link.broadcast = lambda port: "gateway"
+    await setup.run(client.register())
+    assert client.registration.address == "gateway"
+
+
 async def test_it_is_told_who_this_is_and_how_much_it_carries():
     setup = Setup()
     setup.gateway.selection.packet_size = lambda address: 250

@@ -261,11 +261,10 @@ class Endpoint(Transmission):
     def _separate_response(self, message, address, now):
         # Or a notification.
         exchange = self._expecting.get(message.token())
-        if exchange and exchange.peer.address != address:
-            if exchange.anyone:
-                exchange.responder = address
-            else:
-                exchange = None
+        if exchange and exchange.anyone:
+            exchange.responder = address
+        elif exchange and exchange.peer.address != address:
+            exchange = None
         peer = self.peer(address, now) if exchange else self._peers.get(address)
         if peer and self._is_duplicate(peer, message, now):
             return
