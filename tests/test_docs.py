@@ -1,5 +1,7 @@
-"""The documentation keeps up with the code: settings, files and tests it names, and its links."""
+"""The documentation keeps up with the code: settings, files, tests and names in it, and its links."""
 
+import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -39,6 +41,15 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_settings_has_every_table():
+    kinds = {
+        kind
+        for kind in vars(settings).values()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    }
+    assert {kind for kind in kinds if not kind.__name__.startswith("_")} == set(TABLES.values())
+
+
 @pytest.mark.parametrize("title", TABLES)
 def test_settings_has_every_key_in_its_order(title):
     keys = re.findall(r"^\| `(\w+)` \|", sections(DOCS / "settings.md")[title], flags=re.MULTILINE)
@@ -76,6 +87,28 @@ def test_clauses_names_files_and_tests_that_exist():
         assert not test or re.search(rf"\bdef {test}\b", found[0].read_text(encoding="utf-8")), (
             f"{name} has no {test}"
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_are_python_and_import_what_is_there(page):
+    for example in re.findall(
+        r"^```python\n(.+?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        tree = compile(example, page.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("msgin5g"):
+                for alias in node.names:
+                    assert _is_there(node.module, alias.name), f"{node.module} has no {alias.name}"
+
+
+def _is_there(module: str, name: str) -> bool:
+    # Some modules need a board's: what they define is read.
+    path = ROOT / "firmware" / module.replace(".", "/")
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = re.search(
+        rf"^(?:(?:async )?def|class) {name}\b|^{name} =", source.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return bool(found) or hasattr(importlib.import_module(module), name) or (path / f"{name}.py").exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
