@@ -97,7 +97,9 @@ class Lab:
         parameters = Parameters(
             nstart=32, most_waiting=64, most_unanswered=64, most_peers=64, most_recent=500
         )
-        endpoint = self.world.join(SERVER, Endpoint(parameters, self.world.random.bits))
+        endpoint = self.world.join(
+            SERVER, Endpoint(parameters, self.world.random.bits, security=self.secured(self.store))
+        )
         self.face = CoapFace(
             endpoint,
             self.service,
@@ -117,6 +119,10 @@ class Lab:
         self.world.before_send = [self.store.commit]
         self.segments.start(self.world.now)
         self.face.start(self.world.now)
+
+    def secured(self, _store):
+        """What its endpoint is secured by: nothing."""
+        return
 
     def restart(self):
         """As after a power cut: what was not committed is gone."""
