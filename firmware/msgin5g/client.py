@@ -24,6 +24,7 @@ from .inbox import Inbox
 from .outbox import Outbox
 from .registration import Registration
 from .resource import MessageResource, request_options
+from .store import Full
 from .store.memory import MemoryStore
 
 # Seconds from 1970 to 2000, where some ports begin to count.
@@ -68,6 +69,7 @@ class Client:
         self.counters = {
             "duplicates": 0,
             "inbox_full": 0,
+            "unreadable": 0,
             "dropped": 0,
             "unknown_reports": 0,
             "not_for_us": 0,
@@ -82,7 +84,7 @@ class Client:
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint, self.link.szx)
         self.store = store if store is not None else MemoryStore()
-        self.link.before_send = self.store.commit
+        self.link.before_send = self._commit
         self.outbox = Outbox(self, self.store, wall_clock, linger, most_sent)
         self.inbox = Inbox(self, self.store, self.outbox)
         self.resource = MessageResource(
@@ -113,6 +115,7 @@ class Client:
         # Set whenever something has happened that somebody may wait for, who then looks whether it was that.
         self.changed = asyncio.Event()
         self._refusal = None
+        # None after close().
         self._running = False
         # Loaded when they are used.
         self._topics = None
@@ -189,6 +192,8 @@ class Client:
         # Returns when the message is stored; raises store.Full when it can't be. expires_in: seconds; latency:
         # milliseconds; priority: wire.HIGH, MIDDLE or LOW. file: instead of a payload, the name of a file with it,
         # which stays as it is until the message has had its end.
+        if self._running is None:
+            self.must_run()
         to = _recipient(ue, application_server, group, topic, area)
         message_id = self.new_message_id()
         elements = messages.message((wire.UE, self.ue_service_id), to, message_id, store_and_forward, report)
@@ -200,7 +205,12 @@ class Client:
             elements[wire.LATENCY] = latency
         length = 0
         if file is not None:
-            length = os.stat(file)[6]
+            if payload is not None:
+                raise ValueError("give a payload or a file, not both")
+            try:
+                length = os.stat(file)[6]
+            except OSError as error:
+                raise OSError(error.args[0], "no file to send: " + file)
         elif payload is not None:
             messages.set_payload(elements, payload)
         expires = None
@@ -248,11 +258,16 @@ class Client:
         # Without a word to the gateway; deregister() first to be off politely.
         if self._finder:
             self._finder.cancel()
-        if self._running:
-            self._running = False
+        if self._running is not None:
+            self._running = None
             self.link.close()
 
     # -- for the procedures
+
+    def must_run(self):
+        # Where an answer is waited for: nobody would ever hear one.
+        if not self._running:
+            raise ValueError("closed: make a new Client" if self._running is None else "register() first")
 
     def new_message_id(self):
         # For what is put into the store next.
@@ -273,9 +288,18 @@ class Client:
         # Octets of a message that fits one packet of the link.
         return self.link.most_octets - _AROUND_A_MESSAGE
 
+    def _commit(self):
+        # What must be durable before others hear of it is. The rest can wait: the store counts and tells what fails.
+        try:
+            self.store.commit()
+        except Full:
+            pass
+
     # -- registration
 
     def _start_link(self):
+        if self._running is None:
+            self.must_run()
         if not self._running:
             self._running = True
             self.link.start()
@@ -353,7 +377,11 @@ def _recipient(ue, application_server, group, topic, area):
     )
     given = [one for one in named if one[1] is not None]
     if len(given) != 1:
-        raise ValueError("name one recipient: ue, application_server, group, topic or area")
+        raise ValueError(
+            "name one recipient, not %d: ue, application_server, group, topic or area" % len(given)
+        )
+    if not given[0][1] or not isinstance(given[0][1], str):
+        raise ValueError("%r is no Service ID, topic or area" % (given[0][1],))
     return given[0]
 
 
@@ -374,6 +402,8 @@ def _parameters(security):
 def _rank(priority):
     if priority is None or priority == wire.MIDDLE:
         return delivery.MIDDLE
+    if priority not in (wire.HIGH, wire.LOW):
+        raise ValueError("%r is no priority: HIGH, MIDDLE or LOW" % (priority,))
     return delivery.HIGH if priority == wire.HIGH else delivery.LOW
 
 

@@ -5,7 +5,6 @@
 # what they have; a payload that is an MSGin5G message (8.9.3 lets it carry one) is a message received like any other.
 
 from . import messages, wire
-from .coap import numbers as coap
 from .store import Full
 
 
@@ -19,10 +18,9 @@ def triggered(ue, payload):
 
 
 def _take(ue, payload):
-    content_format = coap.JSON if payload[:1] == b"{" else coap.CBOR
     implied = (wire.DESTINATION, ue.ue_service_id)
     try:
-        elements = messages.decode(payload, content_format, implied)
+        elements = messages.decode(payload, messages.format_of(payload), implied)
     except messages.BadMessage:
         return False
     if elements[wire.MESSAGE_TYPE] != wire.MSG or messages.recipient(elements) != (wire.UE, ue.ue_service_id):
@@ -32,8 +30,7 @@ def _take(ue, payload):
             # Several messages, or not a whole one.
             return False
     try:
-        ue.inbox.put(elements)
-        ue.store.commit()
+        ue.inbox.put(((elements, messages.encode(elements, ue.content_format)),))
     except Full:
         # Whoever sent the trigger keeps the message: it comes again when there is room.
         ue.counters["inbox_full"] += 1

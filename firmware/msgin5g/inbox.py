@@ -34,7 +34,12 @@ class Inbox:
             from .reassembly import Reassembly
 
             self._reassembly = Reassembly(
-                self._ue.endpoint, self._store, self._outbox.put_report, self._on_whole, self.decode
+                self._ue.endpoint,
+                self._store,
+                self._outbox.put_report,
+                self._on_whole,
+                self.decode,
+                put=self._put_segment,
             )
         return self._reassembly
 
@@ -45,7 +50,7 @@ class Inbox:
         return (wire.DESTINATION, self._ue.ue_service_id) if request.context else None
 
     def decode(self, body):
-        return messages.decode(body, self._ue.content_format)
+        return messages.decode(body, messages.format_of(body))
 
     def _encode(self, elements):
         return messages.encode(elements, self._ue.content_format)
@@ -66,11 +71,9 @@ class Inbox:
             elif wire.INDIVIDUAL_MESSAGES in elements:
                 from .aggregation import split
 
-                # Those that found room are known when all come again.
-                for one in split(elements):
-                    self.put(one)
+                self.put([(one, self._encode(one)) for one in split(elements)])
             else:
-                self._put(elements, self._as_stored(request, elements))
+                self.put(((elements, self._as_stored(request, elements)),))
         except Full:
             code, cause = wire.UNAVAILABLE, wire.STORE_FULL
         if cause is None:
@@ -82,23 +85,49 @@ class Inbox:
             pause = _FULL_PAUSE
         self._ue.resource.refuse(request, code, elements, cause, now, pause)
 
-    def put(self, elements):
-        # Durable with the next commit; raises store.Full.
-        self._put(elements, self._encode(elements))
-
-    def _put(self, elements, body):
-        item = self._store.put(
-            INBOX,
-            "\t".join(messages.originator(elements)),
-            wire.MSG,
-            elements[wire.MESSAGE_ID],
-            0,
-            body,
-        )
-        if item:
+    def put(self, several):
+        # (elements, body) of each. Durable when this returns; raises store.Full: those that found room are known when
+        # all come again.
+        items = []
+        full = None
+        for elements, body in several:
+            try:
+                item = self._store.put(
+                    INBOX,
+                    "\t".join(messages.originator(elements)),
+                    wire.MSG,
+                    elements[wire.MESSAGE_ID],
+                    0,
+                    body,
+                )
+            except Full as error:
+                full = error
+                break
+            if item:
+                items.append(item)
+            else:
+                self._ue.counters["duplicates"] += 1
+        self._make_durable(items)
+        for _ in items:
             self._arrival()
-        else:
-            self._ue.counters["duplicates"] += 1
+        if full:
+            raise full
+
+    def _put_segment(self, *fields):
+        item = self._store.put(*fields)
+        if item:
+            self._make_durable((item,))
+        return item
+
+    def _make_durable(self, items):
+        # Or they have never come.
+        try:
+            if items:
+                self._store.commit()
+        except Full:
+            for item in items:
+                self._store.withdraw(item)
+            raise
 
     def _on_whole(self, message, now):
         self._arrival()
@@ -111,24 +140,65 @@ class Inbox:
         # The next message, None when there is none. With its report in the store, if its sender wants one; durable
         # when this returns. Of a large one that happens when the application has read it, or takes another.
         self.finish(now)
-        for item in self._store.pending(INBOX, -1, 1):
-            elements = self.decode(item.body)
-            self._store.remove(item)
-            self._report(elements, now)
-            return Received(elements)
-        if self._reassembly and self._reassembly.whole:
-            self._reading = self._reassembly.whole[0]
-            return Received(self._reading.elements(), self._reading)
+        while True:
+            items = self._store.pending(INBOX, -1, 1)
+            if not items:
+                break
+            elements = self._elements(items[0])
+            if elements:
+                self._hand_over(items[0], elements, now)
+                return Received(elements)
+        while self._reassembly and self._reassembly.whole:
+            message = self._reassembly.whole[0]
+            try:
+                elements = message.elements()
+            except (OSError, ValueError):
+                self._ue.counters["unreadable"] += 1
+                self._reassembly.lose(message, now)
+                continue
+            self._reading = message, elements
+            return Received(elements, message)
         return None
+
+    def _elements(self, item):
+        # None when it can't be read any more.
+        try:
+            return self.decode(item.body)
+        except ValueError:
+            pass
+        except OSError:
+            for other in self._store.pending(INBOX, -1, 1):
+                if other.key == item.key:
+                    raise
+        self._ue.counters["unreadable"] += 1
+        self._store.remove(item)
+        return None
+
+    def _hand_over(self, item, elements, now):
+        # Its report takes its place. Raises store.Full when that can't be: then it has not been taken.
+        report = None
+        self._store.remove(item)
+        try:
+            if elements.get(wire.DELIVERY_STATUS_REQUIRED):
+                report = self._outbox.store_report(messages.report_on(elements))
+            self._store.commit()
+        except Full:
+            if report:
+                self._store.withdraw(report)
+            self._store.keep(item)
+            raise
+        if report:
+            self._outbox.add(report, now)
 
     def finish(self, now):
         if self._reading:
-            message, self._reading = self._reading, None
-            elements = message.elements()
+            message, elements = self._reading
+            self._reading = None
             self._reassembly.remove(message)
-            self._report(elements, now)
-
-    def _report(self, elements, now):
-        if elements.get(wire.DELIVERY_STATUS_REQUIRED):
-            self._outbox.put_report(messages.report_on(elements), now)
-        self._store.commit()
+            if elements.get(wire.DELIVERY_STATUS_REQUIRED):
+                self._outbox.put_report(messages.report_on(elements), now)
+            try:
+                self._store.commit()
+            except Full:
+                # It has been read all the same.
+                pass

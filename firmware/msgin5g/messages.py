@@ -41,6 +41,11 @@ def decode(payload, content_format=coap.JSON, implied=None):
     return elements
 
 
+def format_of(body):
+    # A store may have been filled by a client that was set otherwise.
+    return coap.JSON if body[:1] == b"{" else coap.CBOR
+
+
 def encode(elements, content_format=coap.JSON, implied=None):
     return _codec(content_format).write(elements, implied)
 
@@ -292,6 +297,9 @@ def payload(elements):
 def set_payload(elements, value):
     # Text goes as it is, octets that are not UTF-8 as base64.
     if not isinstance(value, str):
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            # Of a number bytes() makes so many zeros.
+            raise TypeError("a payload is str or bytes, not %s: json.dumps() it" % type(value).__name__)
         try:
             value = str(bytes(value), "utf-8")
         except UnicodeError:

@@ -60,7 +60,7 @@ class Outbox:
         return messages.encode(elements, self._ue.content_format, self._implied)
 
     def decode(self, body):
-        return messages.decode(body, self._ue.content_format, self._implied)
+        return messages.decode(body, messages.format_of(body), self._implied)
 
     # -- in
 
@@ -69,30 +69,43 @@ class Outbox:
         item = self._put(elements, expires, priority, file, length)
         sent = application.Sent(elements[wire.MESSAGE_ID], item.report, now)
         if len(self._sent) >= self._most_sent:
-            # It stays with the application; late news of that message come with another.
-            self._sent.pop(0)
+            self._let_go()
         self._sent.append(sent)
         if expires is not None:
             self.watch_expiry(now)
-        self._add(item, now)
+        self.add(item, now)
         return sent
 
-    def replace(self, item, elements, expires, now):
-        # With the same Message ID; it goes to the end of the queue.
-        self.delivery.discard(item)
-        self._store.withdraw(item)
-        item = self._put(elements, expires, item.priority)
-        self.watch_expiry(now)
-        self._add(item, now)
+    def _let_go(self):
+        # Of one whose end is known, or else of one that waits for its report: it stays with the application, and late
+        # news of it come with another. None that is still stored: whoever waits for its acceptance is told.
+        for ends in (True, False):
+            for sent in self._sent:
+                if sent.final() if ends else sent.state == application.ACCEPTED:
+                    self._sent.remove(sent)
+                    return
 
-    def _put(self, elements, expires, priority, file=None, length=0):
+    def replace(self, item, elements, expires, now):
+        # With the same Message ID; it goes to the end of the queue. Raises store.Full, and then nothing has changed.
+        self._store.remove(item)
+        try:
+            # The store knows the message, but not under this number.
+            new = self._put(elements, expires, item.priority, None, 0, item.segment + 1)
+        except (Full, MemoryError):
+            self._store.keep(item)
+            raise
+        self.delivery.discard(item)
+        self.watch_expiry(now)
+        self.add(new, now)
+
+    def _put(self, elements, expires, priority, file=None, length=0, version=0):
         body = self._large_body(elements, file, length) or self.encode(elements)
         item = self._store.put(
             UP,
             elements[wire.ORIGINATING_UE],
             elements[wire.MESSAGE_TYPE],
             messages.stored_id(elements),
-            0,
+            version,
             body,
             expires,
             bool(elements.get(wire.DELIVERY_STATUS_REQUIRED)),
@@ -119,10 +132,20 @@ class Outbox:
         return segmentation.in_file(elements, file, length, self.encode) if file else self.encode(elements)
 
     def put_report(self, report, now):
-        # Or what else a receiver has to tell. Durable with the next commit.
+        # Or what else a receiver has to tell, if there is room. Durable with the next commit.
+        try:
+            item = self.store_report(report)
+        except Full:
+            self._ue.counters["inbox_full"] += 1
+            return
+        if item:
+            self.add(item, now)
+
+    def store_report(self, report):
+        # For add(), once it is durable; None when there is one already.
         if wire.MESSAGE_ID not in report:
             report[wire.MESSAGE_ID] = self._ue.new_message_id()
-        item = self._store.put(
+        return self._store.put(
             REPORTS,
             self._ue.ue_service_id,
             report[wire.MESSAGE_TYPE],
@@ -130,10 +153,8 @@ class Outbox:
             0,
             self.encode(report),
         )
-        if item:
-            self._add(item, now)
 
-    def _add(self, item, now):
+    def add(self, item, now):
         if self._ue.registered:
             self.delivery.add(item, now)
 
@@ -200,9 +221,12 @@ class Outbox:
             done(LATER, now)
 
     def _body(self, item):
-        # None when the store has lost it.
+        # As it goes out; None when the store has lost it.
         try:
-            return item.body
+            body = item.body
+            if body[0] and messages.format_of(body) != self._ue.content_format:
+                body = self.encode(self.decode(body))
+            return body
         except OSError:
             for other in self._store.pending(item.hop, item.key - 1, 1):
                 if other.key == item.key:

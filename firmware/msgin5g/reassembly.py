@@ -23,7 +23,7 @@ _PATIENCE = 900000
 _MOST_NUMBERS = 32
 # What is known of a message under these numbers: that it was complete, or given up.
 _WHOLE = 0
-_GIVEN_UP = -1
+_GIVEN_UP = 0xFFFF
 
 
 class Message:
@@ -122,6 +122,8 @@ class Message:
     def segment(self, number):
         # Elements; mostly they came in order.
         item = self._find(number, self._at, None) or self._find(number, -1, self._at)
+        if item is None:
+            raise OSError(wire.PAYLOAD_LOST)
         self._at = item.key
         return self._decode(item.body)
 
@@ -185,6 +187,7 @@ class Reassembly:
         most_sets=2,
         most_segments=64,
         most_octets=65536,
+        put=None,
     ):
         # send(elements, now): puts a SEGREC or SEGCONFIR, which still need a Message ID, or the report on a message
         # that was given up into the store, if there is room. on_whole(message, now): it is complete; durable with the
@@ -201,6 +204,8 @@ class Reassembly:
         self.whole = []
         self._endpoint = endpoint
         self._store = store
+        # Or what makes it durable as well.
+        self._put = put or store.put
         self._send = send
         self._on_whole = on_whole
         self._decode = decode
@@ -302,7 +307,7 @@ class Reassembly:
 
     def _keep(self, one, elements, body, octets, now):
         try:
-            item = self._store.put(
+            item = self._put(
                 one.hop,
                 "\t".join(one.origin),
                 wire.MSG,
@@ -342,6 +347,11 @@ class Reassembly:
         self.whole.remove(one)
         self._clear(one, _WHOLE)
 
+    def lose(self, one, now):
+        # A complete one that can't be read any more.
+        self.whole.remove(one)
+        self._give_up(one, now)
+
     def _give_up(self, one, now):
         self.counters["given_up"] += 1
         self._clear(one, _GIVEN_UP)
@@ -360,7 +370,11 @@ class Reassembly:
             if one.owns(items[0]):
                 self._store.remove(items[0])
         # Segments that come again later belong to a message that has had its end.
-        item = self._store.put(one.hop, "\t".join(one.origin), wire.MSG, one.message_id, outcome, b"")
+        try:
+            item = self._store.put(one.hop, "\t".join(one.origin), wire.MSG, one.message_id, outcome, b"")
+        except Full:
+            # The flash fails.
+            return
         if item:
             self._store.remove(item)
 

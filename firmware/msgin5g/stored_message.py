@@ -5,9 +5,10 @@ import asyncio
 
 from . import messages, wire
 from .application import FAILED
-from .coap.endpoint import Full
+from .coap.endpoint import Full as EndpointFull
 from .outbox import UP
 from .resource import ACCEPTED, failure_cause, meaning
+from .store import Full
 
 _AT_ONCE = 16
 
@@ -18,13 +19,18 @@ class NotChanged(Exception):
 
 
 async def discard(ue, sent):
-    # It will not be delivered; its state is FAILED then, with the cause DISCARDED. Raises NotChanged.
+    # It will not be delivered; its state is FAILED then, with the cause DISCARDED. Raises NotChanged, and store.Full
+    # when the store can't be changed.
     item = _own(ue, sent)
     now = ue.link.now()
     if item:
-        ue.outbox.delivery.discard(item)
         ue.store.remove(item)
-        ue.store.commit()
+        try:
+            ue.store.commit()
+        except Full:
+            ue.store.keep(item)
+            raise
+        ue.outbox.delivery.discard(item)
         ue.changed.set()
     else:
         await _ask(ue, sent, None)
@@ -56,6 +62,7 @@ def _own(ue, sent):
 
 
 async def _ask(ue, sent, expires_at):
+    ue.must_run()
     elements = {
         wire.MESSAGE_TYPE: wire.SFUPD,
         wire.ORIGINATING_UE: ue.ue_service_id,
@@ -72,7 +79,7 @@ async def _ask(ue, sent, expires_at):
 
     try:
         ue.post(ue.outbox.encode(elements), on_response, ue.link.now())
-    except Full:
+    except EndpointFull:
         raise NotChanged(wire.SERVER_NOT_REACHABLE)
     ue.link.flush()
     await answered.wait()

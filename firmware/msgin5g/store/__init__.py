@@ -6,6 +6,7 @@
 #     remove(item)                        accepted, refused or expired; it stays known as a duplicate
 #     withdraw(item)                      put, but commit() raised Full: as if it had never come, not known either
 #                                         (not in the hosts' store, whose process ends when a commit fails)
+#     keep(item)                          removed, but commit() raised Full: as if it had not been (as withdraw())
 #     knows(hop, originator, kind, message_id, segment)      was it put before, whatever became of it?
 #     pending(hop, after, most, priority=None) -> [Item]     oldest first, with a key above `after`
 #     expired(seconds, most) -> [Item]    those whose expiration time has come

@@ -8,7 +8,7 @@
 # is live in its oldest segment is appended once more and the segment is dropped.
 
 from ..delivery import MIDDLE
-from . import INCOMING, Broken, Full, records
+from . import INCOMING, REPORTS, Broken, Full, records
 from .index import Index, Known
 from .log import EMPTY, OVERHEAD, Log, length_of
 
@@ -20,6 +20,8 @@ DROP_OLDEST = 2
 
 # Keys that are left out when entries are lost, so that none of those is given again.
 _LEAP = 1 << 16
+# Keys to be revoked; with more, nothing new is taken as long as the flash fails.
+_MOST_VOID = 64
 _ENOENT = 2
 
 
@@ -69,13 +71,17 @@ class FlashStore:
         self._hops = list(INCOMING)
         self.next_key = 0
         # Since the last commit: items put; keys removed; identities put and removed at once; keys that may be on flash
-        # and must not.
+        # and must not; keys whose removal may be on flash, and must not.
         self._new = []
         self._gone = set()
         self._passed = []
         self._void = []
+        self._unsure = []
         self._log = Log(folder, self._tell, self.counters)
-        self._log.open(self._apply)
+        try:
+            self._log.open(self._apply)
+        except OSError as error:
+            raise OSError(error.args[0], "can't keep messages in the folder " + folder)
         if self.counters["damaged"]:
             self.next_key += _LEAP
         # Random octets of this log: with them, a key is unique for ever.
@@ -123,6 +129,8 @@ class FlashStore:
         identity = records.identity(hop, originator, kind, message_id, segment)
         if self._knows(identity):
             return None
+        if len(self._void) >= _MOST_VOID:
+            self.commit()
         key = self.next_key
         item = records.FlashItem(
             self, key, hop, originator, kind, message_id, body, expires, report, priority, segment
@@ -151,6 +159,13 @@ class FlashStore:
             self._gone.add(item.key)
             self._use(record, -1)
 
+    def keep(self, item):
+        record = self._index.get(item.key)
+        if record and item.key in self._gone:
+            self._gone.discard(item.key)
+            self._use(record, 1)
+            self._unsure.append(item.key)
+
     def withdraw(self, item):
         if not self._take_new(item):
             self.remove(item)
@@ -177,7 +192,7 @@ class FlashStore:
         )
 
     def commit(self):
-        if not (self._new or self._gone or self._passed or self._void):
+        if not (self._new or self._gone or self._passed or self._void or self._unsure):
             return
         try:
             self._write()
@@ -288,7 +303,8 @@ class FlashStore:
         items, octets = self._used[inbox]
         items += 1 - self._most[inbox]
         octets += item.size - (self._most_octets >> 2)
-        if items <= 0 and octets <= 0:
+        if items <= 0 and (octets <= 0 or item.hop == REPORTS):
+            # A report has the place of its message, also when it is longer.
             return
         dropped = None
         if not inbox and self.when_full != REFUSE and item.size <= self._most_octets >> 2:
@@ -329,12 +345,16 @@ class FlashStore:
         entries.extend(records.removed(list(self._gone) + self._void))
         for item in self._passed:
             entries.extend(records.known(self.next_key, item.hop in INCOMING, item.identity))
+        unsure = [record for record in map(self._index.get, set(self._unsure) - self._gone) if record]
+        entries.extend([(records.COPY, [record[1:4]]) for record in unsure])
         if not entries:
+            self._unsure = []
             return
         size = sum(OVERHEAD + length_of(parts) for _, parts in entries)
         most = self._most_octets - self._segment_octets
         rounds = len(self._log.segments)
-        while self._log.octets() + size > most and rounds > 1 and self._move_oldest():
+        # Where what is copied was must not move meanwhile.
+        while not unsure and self._log.octets() + size > most and rounds > 1 and self._move_oldest():
             rounds -= 1
         places = self._log.append(entries, self._all_known, self._segment_octets)
         for item, place, entry in zip(self._new, places, entries):
@@ -353,6 +373,9 @@ class FlashStore:
         self._gone = set()
         self._passed = []
         self._void = []
+        for record, place in zip(unsure, places[len(places) - len(unsure) :]):
+            self._index.put((record[0], place[0], place[1]) + record[3:])
+        self._unsure = []
 
     def _all_known(self):
         # The entries that a segment begins with, so that older ones can be dropped.

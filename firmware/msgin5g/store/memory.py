@@ -60,6 +60,10 @@ class MemoryStore:
     def remove(self, item):
         self._items = [other for other in self._items if other.key != item.key]
 
+    def keep(self, item):
+        later = [other for other in self._items if other.key > item.key]
+        self._items = [other for other in self._items if other.key < item.key] + [item] + later
+
     def withdraw(self, item):
         self.remove(item)
         identity = (item.hop, item.originator, item.kind, item.message_id, item.segment)

@@ -49,9 +49,7 @@ class HostileGateway(FakeServer):
         self.coap.request(
             address,
             coap.POST,
-            request_options(wire.PATH, content_format)
-            if content_format == coap.JSON
-            else request_options(content_format=content_format),
+            request_options(content_format=content_format),
             body,
             lambda response, now: responses.append(response),
             self.world.now,
@@ -74,8 +72,11 @@ class Setup:
         options.setdefault("security", NOT_PROTECTED)
         client = Client(UE, "server", link=FakeLink.at(self.world, "ue"), **options)
         msgin5g.client.wall_clock = own_clock
-        client.endpoint.on_error = self.errors.append
+        client.endpoint.on_error = self.on_error
         return client
+
+    def on_error(self, error):
+        self.errors.append(error)
 
     async def registered(self):
         await self.world.run(self.client.register())
