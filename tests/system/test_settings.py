@@ -105,3 +105,41 @@ def test_host_and_port(text, parts):
 def test_what_is_not_host_and_port_is_named(text):
     with pytest.raises(SettingsError, match="server"):
         host_and_port(text)
+
+
+APPLICATION = """
+[[applications]]
+id = "{}"
+number = {}
+credential_file = "credential"
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key"),
+    [(("a", 1), ("a", 2), "id"), (("a", 1), ("b", 1), "number"), (("a", 1), ("b", 2), None)],
+)
+def test_an_application_is_there_once(write, first, second, key):
+    text = 'ue_service_id = "g"\nserver = "h:1"\n' + APPLICATION.format(*first) + APPLICATION.format(*second)
+    if key:
+        assert refused(write(text), GatewaySettings) == f"applications: two have the same {key}"
+    else:
+        assert [one.id for one in load(write(text), GatewaySettings).applications] == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"x" * 256])
+def test_a_credential_that_is_not_there_empty_or_too_long(write, tmp_path, content):
+    text = 'ue_service_id = "g"\nserver = "h:1"\n' + APPLICATION.format("a", 1)
+    (application,) = load(write(text), GatewaySettings).applications
+    if content is not None:
+        (tmp_path / "credential").write_bytes(content)
+    with pytest.raises(SettingsError) as error:
+        application.credential()
+    expected = "No such file or directory" if content is None else "expected 1 to 255 octets"
+    assert str(error.value) == f"{tmp_path / 'credential'}: {expected}"
+
+
+def test_white_space_around_a_credential_does_not_count(write, tmp_path):
+    text = 'ue_service_id = "g"\nserver = "h:1"\n' + APPLICATION.format("a", 1)
+    (tmp_path / "credential").write_bytes(b" a secret\n")
+    assert load(write(text), GatewaySettings).applications[0].credential() == b"a secret"

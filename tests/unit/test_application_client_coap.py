@@ -5,6 +5,7 @@ import json
 from application_world import AS, GATEWAY, METER, Setup, coap_registered
 from msgin5g import messages, wire, wire_application, wire_names
 from msgin5g.coap import numbers as coap
+from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.coap.message import Message, encode_options
 from msgin5g.resource import request_options
 
@@ -297,3 +298,33 @@ def test_a_store_without_room_is_tried_again():
     setup.world.join("server", setup.server.endpoint)
     setup.world.advance(400000)
     assert [messages.payload(message) for message in setup.received()] == ["0", "1", "2", "3"]
+
+
+def test_somebody_else_at_its_address_gets_nothing_and_loses_nothing():
+    setup, client = registered_and_replaced()
+    setup.down("on", "d-1")
+    setup.world.advance(10000)
+    assert setup.received(wire.IMDN) == [] and setup.counters()["no_answer"] > 0
+    setup.world.join("meter", client)
+    setup.world.advance(120000)
+    assert client.messages == [(AS, "on")]
+
+
+def registered_and_replaced():
+    # A CoAP endpoint without that resource has got its address.
+    setup, client = coap_registered()
+    setup.world.join("meter", Endpoint(Parameters(), setup.world.random.bits))
+    return setup, client
+
+
+def test_that_its_message_is_stored_for_later_it_is_not_told():
+    setup, client = coap_registered()
+    told = messages.response((wire.UE, GATEWAY), "x", wire.DELIVERY_STORED)
+    setup.server.answers.append((wire.ACCEPTED, told))
+    sent = client.send(AS, "x", setup.world.now, report=True)
+    setup.world.advance(2000)
+    assert client.reports == [] and len(setup.store) == 0
+    message = messages.message((wire.UE, GATEWAY), (wire.AS, AS), METER + "/" + sent)
+    setup.server.post("gateway-up", messages.report_on(message))
+    setup.world.advance(2000)
+    assert client.reports == [(sent, True)]

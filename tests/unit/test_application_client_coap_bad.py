@@ -3,7 +3,7 @@
 import json
 
 from application_world import AS, METER, Setup, coap_registered
-from msgin5g import wire
+from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.message import Message, encode, encode_options
 from msgin5g.resource import request_options
@@ -87,7 +87,11 @@ def test_a_report_that_is_quicker_than_the_answer_counts():
         other[name] = value
         assert ask(setup, other, source="meter")[0] == wire.NO_SUCH_RECIPIENT
     assert ask(setup, report, source="meter") == (wire.ACCEPTED, {})
+    later = []
+    setup.world.drop = lambda datagram, source, destination: destination == "meter" and later.append(1)
     setup.world.advance(100000)
+    # The message is not sent any more.
+    assert later == []
     (told,) = setup.received(wire.IMDN)
     assert told[wire.DELIVERY_STATUS] == wire.REPORT_FAILED and told[wire.FAILURE_CAUSE] == "valve stuck"
     assert setup.counters()["taken"] == 1 and len(setup.store) == 0
@@ -156,3 +160,20 @@ def test_a_response_that_comes_by_itself_is_acknowledged():
         b"\x60\x00\x99\x99"
     ]
     assert client.timer() is None
+
+
+def test_any_message_id_that_it_chooses_comes_back_in_the_report():
+    setup, client = coap_registered()
+    chosen = "a/b/c"
+    message = {
+        "Message Type": "MSG",
+        "Target address": AS,
+        "Target type": "as",
+        "Message ID": chosen,
+        "Payload": "x",
+    }
+    assert ask(setup, message, source="meter")[0] == wire.ACCEPTED
+    setup.world.advance(1000)
+    setup.server.post("gateway-up", messages.report_on(setup.received()[0]))
+    setup.world.advance(1000)
+    assert client.reports == [(chosen, True)]
