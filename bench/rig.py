@@ -11,10 +11,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgin5g.coap import numbers as coap
+
 from bench.machine import BUILD
 from host_tools.application_server import ApplicationServer, Message
+from host_tools.lab import enrol
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.settings import host_and_port
+from host_tools.settings import NONE, OSCORE, host_and_port
 from host_tools.simulator.boards import Board, Event
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ class Rig:
 
     Attributes:
         gateway: (host, port) of the gateway.
+        folder: of the lab, where it is protected; None otherwise.
         application_server: registered at the server.
         messages: what the Application Server has got.
     """
@@ -35,6 +39,7 @@ class Rig:
     def __init__(self, addresses: dict) -> None:
         server = addresses["server"]
         self.gateway = host_and_port(addresses["gateway"]["coap"])
+        self.folder = Path(addresses["dir"]) if addresses["security"] == OSCORE else None
         self.messages: list[Message] = []
         self.application_server = ApplicationServer(
             AS, server["rest"], server["as_token"], self.messages.append
@@ -42,12 +47,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig() -> AsyncIterator[Rig]:
+async def rig(security: str = NONE) -> AsyncIterator[Rig]:
     """Start a lab in a process of its own, and an Application Server in this one."""
     BUILD.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="lab-", dir=BUILD))
     lab = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.serve_lab", str(folder), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.serve_lab", str(folder), security, stdout=asyncio.subprocess.PIPE
     )
     assert lab.stdout
     try:
@@ -66,10 +71,18 @@ async def rig() -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def board(
-    name: str, gateway: tuple[str, int], micropython: Path, library: Path, heap: str
+    name: str,
+    gateway: tuple[str, int],
+    micropython: Path,
+    library: Path,
+    heap: str,
+    lab: Path | None = None,
+    content_format: int = coap.JSON,
 ) -> AsyncIterator[Board]:
-    """A board that is registered."""
-    made = Board(f"{name}@bench.example", gateway, micropython, library, heap)
+    """A board that is registered; at a lab that is protected, named by its folder, it is enrolled."""
+    name = f"{name}@bench.example"
+    folder = enrol(lab, name).parent if lab else None
+    made = Board(name, gateway, micropython, library, heap, folder=folder, content_format=content_format)
     await made.start()
     try:
         await made.register()

@@ -1,4 +1,4 @@
-"""A lab (server and gateway) as a process of its own: ``python -m bench.serve_lab FOLDER``. Prints its addresses."""
+"""A lab (server and gateway) as a process: ``python -m bench.serve_lab FOLDER SECURITY``. Prints where it is."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ from host_tools import logs
 from host_tools.lab import Lab
 
 
-async def main(folder: Path) -> None:
-    lab = Lab(folder)
+async def main(folder: Path, security: str) -> None:
+    lab = Lab(folder, security=security)
     await lab.start()
     print(json.dumps(lab.addresses()), flush=True)
     await asyncio.Event().wait()
@@ -18,4 +18,4 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     logs.configure("error")
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

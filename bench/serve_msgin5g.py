@@ -7,10 +7,11 @@ from pathlib import Path
 from host_tools import logs
 from host_tools.lab import server_settings
 from host_tools.server.process import ServerProcess
+from host_tools.settings import NONE
 
 
 async def main(folder: Path) -> None:
-    server = ServerProcess(server_settings(folder))
+    server = ServerProcess(server_settings(folder, security=NONE))
     await server.start()
     print(server.link.address[1], flush=True)
     await asyncio.Event().wait()
