@@ -3,7 +3,7 @@
 #
 #     {"do": "register"}  {"do": "deregister"}  {"do": "memory"}  {"do": "quit"}
 #     {"do": "send", "ue" or "as": recipient, "payload": text, "report": false for none, "tag": any,
-#      "window": wait until the fate of fewer messages than that is open}
+#      "window": wait until the fate of fewer messages than that is open, "expires_in": seconds}
 #
 # It has a folder when it was provisioned: with device.json, the sequence number of its key, and its messages, which
 # outlive it. Without one it is not protected, and forgets.
@@ -65,6 +65,10 @@ class Board:
             )
 
     async def do_register(self, command):
+        # Not waited for: messages are stored meanwhile.
+        self.registering = asyncio.create_task(self.register())
+
+    async def register(self):
         try:
             await self.ue.register()
         except RegistrationRefused as refused:
@@ -84,6 +88,7 @@ class Board:
                     ue=command.get("ue"),
                     application_server=command.get("as"),
                     report=command.get("report", True),
+                    expires_in=command.get("expires_in"),
                 )
                 break
             except Full:

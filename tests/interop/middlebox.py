@@ -24,7 +24,8 @@ class MiddleBox:
     def __init__(self, server_port, loss=0, duplication=0, delay=0.0, jitter=0.0, seed=1):
         self._server = ("127.0.0.1", server_port)
         self._random = random.Random(seed)
-        self._loss, self._duplication = loss, duplication
+        # May be changed while it runs.
+        self.loss, self.duplication = loss, duplication
         self._delay, self._jitter = delay, jitter
         self._selector = selectors.DefaultSelector()
         self._front = self._open()
@@ -84,11 +85,11 @@ class MiddleBox:
         return self._backs[client]
 
     def _relay(self, sock, datagram, address):
-        if self._random.random() * 100 < self._loss:
+        if self._random.random() * 100 < self.loss:
             self.lost += 1
             return
         copies = 1
-        if self._random.random() * 100 < self._duplication:
+        if self._random.random() * 100 < self.duplication:
             self.duplicated += 1
             copies = 2
         for _ in range(copies):
