@@ -44,7 +44,8 @@ _FULL = [
     )
 ]
 # For a UE without a client, with all that it imports: in place of everything above.
-_APPLICATION_CLIENT = ["msgin5g.application_client", "msgin5g.application_client_udp"]
+_LINK = "msgin5g.application_client_udp"
+_APPLICATION_CLIENTS = {"L3": "msgin5g.application_client", "CoAP": "msgin5g.application_client_coap"}
 _HEAP = "512K"
 _DEVICE = {
     "ue_service_id": "ue@bench.example",
@@ -94,7 +95,9 @@ def _figures(program: Path, library: Path) -> dict[str, int]:
         used = run(str(device), *_OTHERS, *minimal)["used"]
         everything = _in_order(run("-", *_OTHERS, *minimal, *_FULL)["loaded"])
         rest = [name for name in everything if name not in minimal]
-        alone = run("-", *_OTHERS, *_APPLICATION_CLIENT)["used"]
+        alone = {
+            form: run("-", *_OTHERS, client, _LINK)["used"] for form, client in _APPLICATION_CLIENTS.items()
+        }
         full = run("-", *_OTHERS, *minimal, *rest)["used"]
     names = [*_OTHERS, *minimal, *rest]
     each = {name: after - before for name, before, after in zip(names, full, full[1:], strict=False)}
@@ -104,7 +107,10 @@ def _figures(program: Path, library: Path) -> dict[str, int]:
         "minimal set": full[small] - full[start],
         "full set": full[len(names)] - full[start],
         "a Client object": used[-1] - used[-2],
-        "instead: an Application Client (8.11)": alone[start + len(_APPLICATION_CLIENT)] - alone[start],
+        **{
+            f"instead: an Application Client (8.11), {form}": used[start + 2] - used[start]
+            for form, used in alone.items()
+        },
         **{f"of which {name}": each[name] for name in [*minimal, *rest]},
     }
 

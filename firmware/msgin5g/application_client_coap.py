@@ -48,7 +48,7 @@ class ApplicationClient:
         # Of the exchange under way: its datagram, and how often it may still be sent.
         self._datagram = b""
         self._left = 0
-        self._mid = random(1)[0] << 8
+        self._mid = int.from_bytes(random(2), "big")
         # What has been received last: (what tells a duplicate, the Delivery Status of a message).
         self._known = []
 
@@ -148,8 +148,8 @@ class ApplicationClient:
             self._left = _TRANSMISSIONS
             self._mid = self._mid + 1 & 0xFFFF
             mid = self._mid.to_bytes(2, "big")
-            # Its token is the Message ID.
-            self._datagram = b"".join((_HEAD, mid, mid, names.OPTIONS, self._waiting[0][0]))
+            token = self._random(2)
+            self._datagram = b"".join((_HEAD, mid, token, names.OPTIONS, self._waiting[0][0]))
         self._left -= 1
         self._outgoing.append((self._datagram, self.address))
         # Up to half as much more, so that many do not speak at once.
@@ -170,7 +170,9 @@ class ApplicationClient:
         self._waiting.pop(0)
         if message_id is None:
             self.registered = code == wire.REGISTERED
-        self._pause = self._ack_timeout
+        if code >> 5 == 2:
+            # One that is refused and refused does not hurry.
+            self._pause = self._ack_timeout
         self._transmit(now)
         if message_id != "":
             self.on_told(message_id, 0 if code >> 5 == 2 else code)

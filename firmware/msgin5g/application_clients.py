@@ -125,8 +125,7 @@ class ApplicationClients:
         if application is None or not application.knows(credential):
             self.counters["registrations_refused"] += 1
             return False
-        before = self.entry(application)
-        if before and (before.address != address or before.via != via):
+        if self.entry(application):
             self._forget(application, now)
         self.gateway.registry.save(Registered(application.hop, address, via, layer_2_id))
         self.counters["registrations"] += 1
@@ -140,7 +139,7 @@ class ApplicationClients:
         self.gateway.event("application de-registered", application=application.identity)
 
     def _forget(self, application, now):
-        # What is under way to where it was need not be waited for.
+        # What is under way to it need not be waited for: it may be elsewhere, or have forgotten it.
         self._relay.downlink.forget(application.hop)
         for face in self._faces.values():
             face.forget(application.hop, now)

@@ -328,3 +328,38 @@ def test_that_its_message_is_stored_for_later_it_is_not_told():
     setup.server.post("gateway-up", messages.report_on(message))
     setup.world.advance(2000)
     assert client.reports == [(sent, True)]
+
+
+def test_one_that_has_been_started_again_gets_what_it_has_not_reported_on():
+    setup, client = coap_registered()
+    setup.world.drop = lambda datagram, source, destination: source == "meter" and datagram[0] >> 4 & 3 == 0
+    setup.down("on", "d-1")
+    setup.world.advance(1000)
+    assert client.messages == [(AS, "on")]
+    setup.world.drop = None
+    again = setup.coap_client()
+    again.register(setup.world.now)
+    setup.world.advance(3000)
+    assert again.messages == [(AS, "on")] and len(setup.received(wire.IMDN)) == 1
+
+
+def test_an_answer_to_another_of_its_lives_is_none():
+    # It has been started again, and its first Message ID is one that the gateway remembers.
+    setup, client = coap_registered()
+    client.send(AS, "x", setup.world.now)
+    setup.world.advance(1000)
+    again = setup.coap_client()
+    again._mid = client._mid - 1
+    again.register(setup.world.now)
+    setup.world.advance(30000)
+    assert not again.registered and again.told == []
+    setup.world.advance(300000)
+    assert again.registered and again.told == [(None, 0)]
+
+
+def test_one_that_is_refused_does_not_hurry():
+    setup = Setup()
+    client = setup.coap_client(credential="wrong")
+    client.send(AS, "x", setup.world.now)
+    setup.world.advance(600000)
+    assert 15 < len(client.told) < 25 and set(client.told) == {(None, wire.REFUSED)}

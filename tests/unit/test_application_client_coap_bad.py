@@ -152,10 +152,10 @@ def test_a_response_that_comes_by_itself_is_acknowledged():
     client = Setup().coap_client()
     client.register(0)
     ((request, _),) = client.datagrams_to_send()
-    mid = bytes(request[2:4])
+    mid, token = bytes(request[2:4]), bytes(request[4:6])
     client.receive(b"\x60\x00" + mid, 4, None, 10)
     assert client.timer() == 32010
-    client.receive(b"\x42\x41\x99\x99" + mid, 6, None, 20)
+    client.receive(b"\x42\x41\x99\x99" + token, 6, None, 20)
     assert client.registered and [bytes(octets) for octets, _ in client.datagrams_to_send()] == [
         b"\x60\x00\x99\x99"
     ]
