@@ -1,13 +1,14 @@
 """The smallest link of an Application Client: a UDP socket, waited for in poll()."""
 
-from .application_client import ApplicationClient
+from typing import Any
 
 class Link:
     """Drives one Application Client, without asyncio."""
 
-    client: ApplicationClient
+    client: Any
+    """Of application_client.py, or of application_client_coap.py."""
 
-    def __init__(self, client: ApplicationClient, host: str, port: int) -> None:
+    def __init__(self, client: Any, host: str, port: int) -> None:
         """Make one.
 
         Raises:

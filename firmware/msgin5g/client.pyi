@@ -33,7 +33,7 @@ class Client:
 
     ue_service_id: str
     counters: dict[str, int]
-    """`duplicates`, `inbox_full`, `dropped`, `unknown_reports`, `not_for_us`."""
+    """`duplicates`, `inbox_full`, `unreadable`, `dropped`, `unknown_reports`, `not_for_us`."""
     on_state: Callable[[Sent], object]
     """Called with a message at each change of its state, also of those that were sent before a restart."""
     on_registration: Callable[[bool, str | None], object]
@@ -107,6 +107,7 @@ class Client:
 
         Raises:
             RegistrationRefused: the gateway or the server says no; args[0] is the failure cause.
+            ValueError: after close().
         """
 
     async def until_registered(self) -> None:
@@ -161,7 +162,7 @@ class Client:
             When it is stored: with a FlashStore a power cut does not lose it any more.
 
         Raises:
-            ValueError: no recipient, or two; expires_in without a clock; an unknown priority.
+            ValueError: no recipient, or two; expires_in without a clock; an unknown priority; after close().
             TypeError: the payload is neither text nor octets.
             OSError: there is no such file.
             store.Full: the store has no room.
@@ -183,6 +184,13 @@ class Client:
 
     def close(self) -> None:
         """End without a word to the gateway; deregister() first to be off politely. There is no way back."""
+
+    def must_run(self) -> None:
+        """Refuse what waits for an answer that nobody would hear.
+
+        Raises:
+            ValueError: before register(), or after close().
+        """
 
     def new_message_id(self) -> str:
         """Return a Message ID for what is put into the store next."""

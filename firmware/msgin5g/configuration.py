@@ -51,6 +51,7 @@ class Configuration:
     async def get(self):
         # The values, from the network; watched from here on. Raises NotConfigured when there are none for this UE, or
         # nobody to ask.
+        self._ue.must_run()
         options = uri_options(wire.COLLECTION_PATH % self._val_service)
         options.append((coap.URI_QUERY, wire.QUERY_URI + self._msgin5g_ue_id))
         answered = asyncio.Event()

@@ -56,7 +56,7 @@ def read(file="device.json"):
         with open(file) as opened:
             device = json.load(opened)
     except OSError:
-        raise NotProvisioned("there is no file " + file)
+        raise NotProvisioned("there is no file %s: `msgin5g enrol` writes one" % file)
     except ValueError:
         raise NotProvisioned(file + " is not JSON")
     if not isinstance(device, dict):
@@ -64,6 +64,9 @@ def read(file="device.json"):
     for key in ("ue_service_id", "oscore"):
         if key not in device:
             raise NotProvisioned(key + " is missing in " + file)
+    for key in ("sender_id", "recipient_id", "master_secret"):
+        if key not in device["oscore"]:
+            raise NotProvisioned("oscore: %s is missing in %s" % (key, file))
     if "gateway" in device and "gateway_ue_service_id" not in device:
         raise NotProvisioned("gateway_ue_service_id is missing in " + file)
     return device

@@ -8,16 +8,9 @@ while True:
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, type_check_only
+from typing import Any
 
 from .client import Client
-
-@type_check_only
-class Machine(Protocol):
-    """What sleeps: the module `machine` of a board."""
-
-    def deepsleep(self, milliseconds: int, /) -> Any: ...
-    def lightsleep(self, milliseconds: int, /) -> Any: ...
 
 class Sleep:
     """A Client that sleeps."""
@@ -29,8 +22,8 @@ class Sleep:
         self,
         ue: Client,
         schedule: dict[int, Any],
-        wall_clock: Callable[[], int | None],
-        machine: Machine,
+        wall_clock: Callable[[], float | None],
+        machine: Any,
         early: int = 3,
     ) -> None:
         """Make one, before register().
@@ -39,7 +32,7 @@ class Sleep:
             ue: whose Client Profile has the schedule.
             schedule: as `profile.availability()` makes it.
             wall_clock: seconds since 1970; `client.wall_clock`.
-            machine: the board's module of that name.
+            machine: the board's module of that name; its deepsleep() and lightsleep() are called with milliseconds.
             early: seconds to be awake before a window begins.
         """
 

@@ -39,7 +39,7 @@ class Topics:
         # Returns when it ends, in seconds since 1970, None where the server does not say; waits while there is no
         # contact. expires_at: seconds since 1970. Raises TopicRefused.
         if topic not in self._wanted and len(self._wanted) >= _MOST_TOPICS:
-            raise ValueError("no more than %d topics" % _MOST_TOPICS)
+            raise ValueError("no more than %d topics: unsubscribe() from one" % _MOST_TOPICS)
         self._wanted[topic] = rfc3339.format(expires_at) if expires_at else ""
         answer = await self._ask(topic, coap.OBSERVE_REGISTER)
         until = answer.get(wire.EXPIRATION)
@@ -55,6 +55,8 @@ class Topics:
             self._request(topic, coap.OBSERVE_REGISTER, _ignore, now)
 
     async def _ask(self, topic, observe):
+        self._ue.must_run()
+        await self._ue.until_registered()
         answered = asyncio.Event()
         responses = []
 

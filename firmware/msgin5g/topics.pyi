@@ -16,7 +16,7 @@ class Topics:
     def __init__(self, ue: Any) -> None: ...
     def __len__(self) -> int: ...
     async def subscribe(self, topic: str, expires_at: int | None = None) -> int | None:
-        """Subscribe, waiting while there is no contact.
+        """Subscribe, waiting until there is contact.
 
         Args:
             topic: at most 8 of them.
@@ -27,7 +27,7 @@ class Topics:
 
         Raises:
             TopicRefused: the server says no.
-            ValueError: too many topics.
+            ValueError: too many topics, or register() was not called yet.
         """
 
     async def unsubscribe(self, topic: str) -> None:

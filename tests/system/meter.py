@@ -2,6 +2,9 @@
 # its messages, l3 or coap. It registers, sends `count` messages with a report each, and takes what comes; prints what
 # happens, a line each, and ends when all of its messages are reported on and as many have come.
 
+# The client is of one form or the other, and so is all that it takes.
+# pyright: reportArgumentType=false
+
 import os
 import sys
 

@@ -50,7 +50,10 @@ class UdpLink(Link):
 
     def resolve(self, host, port):
         # An address as receive() will report it: opaque bytes on the Unix port, a tuple on boards.
-        found = socket.getaddrinfo(host, port)[0]
+        try:
+            found = socket.getaddrinfo(host, port)[0]
+        except OSError as error:
+            raise OSError(error.args[0], "no network, or nobody knows the address of " + host)
         if found[0] != self._family:
             self._renew(found[0])
         address = _hashable(found[-1])

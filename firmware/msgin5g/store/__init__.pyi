@@ -21,6 +21,9 @@ class Full(Exception):
 class Broken(Full):
     """The medium fails: what was put or removed since the last commit() may not outlive a restart."""
 
+def identify(hop: str, originator: str, kind: str, message_id: str, segment: int) -> bytes:
+    """Return what a message is known by: 8 octets."""
+
 @type_check_only
 class Store(Protocol):
     """What a Client needs of its store."""
@@ -55,6 +58,9 @@ class Store(Protocol):
 
     def withdraw(self, item: Item) -> None:
         """Forget an item, as if it had never come: commit() has failed."""
+
+    def keep(self, item: Item) -> None:
+        """Have an item again, as if it had not been removed: commit() has failed."""
 
     def knows(self, hop: str, originator: str, kind: str, message_id: str, segment: int) -> bool:
         """Was it put before, whatever became of it?"""
