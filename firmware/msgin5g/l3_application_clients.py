@@ -151,6 +151,7 @@ class L3Face:
 
     def send(self, application, entry, item, elements, done, now):
         hop = entry.ue_service_id
+        values = {}
         octets = b""
         try:
             kind, values = _to_l3(elements, item.kind)
