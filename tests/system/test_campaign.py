@@ -93,7 +93,7 @@ class Campaign:
             begin = len(board.events)
             try:
                 board.tell("send", payload=payload, tag=payload, **to, **options)
-                event = await board.wait(lambda event: event.get("tag") == payload, since=begin, timeout=20)
+                event = await board.wait(_tagged(payload), since=begin, timeout=20)
             except (BoardFailed, ConnectionError):
                 # Killed before it could tell. It may have stored it all the same: the next one is another message.
                 payload += "'"
@@ -111,7 +111,8 @@ class Campaign:
                 try:
                     message_id, _ = await self.application_server.send(payload, name)
                     break
-                except Exception:  # noqa: BLE001 (the server is killed: as it may)
+                except Exception:
+                    # The server is killed, and may have stored it.
                     payload += "'"
                     await asyncio.sleep(0.2)
             self.promised[payload] = (AS, name, message_id)
@@ -173,6 +174,10 @@ class Campaign:
             for payload, (sender, _, message_id) in self.promised.items()
             if not {"delivered", "expired", "failed"}.intersection(self.told(sender, message_id))
         ]
+
+
+def _tagged(tag):
+    return lambda event: event.get("tag") == tag
 
 
 @pytest.fixture
