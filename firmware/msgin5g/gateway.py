@@ -111,7 +111,7 @@ class Gateway:
         self.application_clients = None
         self._stored = Stored(self, self._relay, store)
         self.selection = SelectionResponder(self, self.coap_server, down, packet_size)
-        Forwarding(self, self.coap_server, up_coap, server_address)
+        self._forwarding = Forwarding(self, self.coap_server, up_coap, server_address)
         self._bulk = None
         if bulk_registration_seconds:
             from .gateway_bulk import Bulk
@@ -141,6 +141,7 @@ class Gateway:
         self.event("registered" if registered else "not registered", cause=cause)
         if registered:
             self._relay.uplink.resume(UP, now)
+            self._forwarding.watches.renew(now)
         else:
             self._relay.uplink.forget(UP)
 

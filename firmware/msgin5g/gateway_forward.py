@@ -6,12 +6,14 @@ from . import wire_configuration as configuration
 from .coap import numbers as coap
 from .coap.endpoint import Full
 from .coap.message import ABSENT, uri_options
+from .gateway_watch import Watches
 
 # Seconds after which a client may ask again when the server is out of reach.
 _AGAIN = 5
 # Answers about configuration that are kept as long as the server says, and the longest time in seconds.
 _MOST_KEPT = 256
 _LONGEST_KEPT = 3600
+_CONFIGURATION = configuration.COLLECTION_PATH.split("%")[0]
 
 
 class Forwarding:
@@ -27,7 +29,9 @@ class Forwarding:
         self._kept = {}
         for method in (coap.GET, coap.POST, coap.DELETE):
             server.add(wire.TOPICS_PATH, method, self._on_topics)
-        server.add_behind(configuration.COLLECTION_PATH.split("%")[0], {coap.GET: self._on_configuration})
+        server.add_behind(_CONFIGURATION, {coap.GET: self._on_configuration})
+        lost = gateway.registration.renew
+        self.watches = Watches(server, up_coap, server_address, self._relay, self._unavailable, lost)
 
     # -- topics
 
@@ -67,7 +71,14 @@ class Forwarding:
     # -- configuration
 
     def _on_configuration(self, request, now):
-        # Who observes is answered as if it did not: it asks again after Max-Age (RFC 7641, 4.1).
+        if (
+            request.observe == coap.OBSERVE_REGISTER
+            and not request.query
+            and self._gateway.registration.registered
+        ):
+            if self.watches.get(request, now):
+                return
+        # Who can't observe is answered as if it did not, and asks again after Max-Age (RFC 7641, 4.1).
         key = (request.path, request.query)
         kept = self._kept.get(key)
         if kept and ticks.diff(kept[0], now) > 0:

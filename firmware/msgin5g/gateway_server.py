@@ -5,13 +5,14 @@ from . import ticks, wire
 from .coap import numbers as coap
 from .coap.server import Server
 
+_MOST_OBSERVERS = 1000
 # Seconds after which one that has sent too much may go on.
 _PAUSE = 1
 
 
 class GatewayServer(Server):
     def __init__(self, endpoint, most_body, most_transfers, most_a_second, counters):
-        super().__init__(endpoint, most_body, most_transfers)
+        super().__init__(endpoint, most_body, most_transfers, most_observers=_MOST_OBSERVERS)
         counters["too_many"] = 0
         self._counters = counters
         self._most_a_second = most_a_second
@@ -23,6 +24,13 @@ class GatewayServer(Server):
     def add_behind(self, path, methods):
         # methods: {method: handler} of all resources whose path begins so.
         self._behind.append((path, methods))
+
+    def handler(self, path, method):
+        return self._methods(path)[method]
+
+    def remove(self, path):
+        self._resources.pop(path, None)
+        self._observed.pop(path, None)
 
     def _methods(self, path):
         methods = super()._methods(path)

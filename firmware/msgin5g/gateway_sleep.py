@@ -38,8 +38,10 @@ class Sleepers:
 
     def heard(self, entry, now):
         # A sign of life.
+        if not entry.said()[0]:
+            return
         wall = self._wall_clock()
-        if not entry.said()[0] or wall is None:
+        if wall is None:
             return
         ue = entry.ue_service_id
         self._awake[ue] = wall + _AWAKE

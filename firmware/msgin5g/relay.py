@@ -116,9 +116,13 @@ class Relay:
         stated = messages.expiration(elements)
         if stated is not None:
             return min(stated, int(wall) + wire.LONGEST_EXPIRATION)
+        if elements.get(wire.STORE_AND_FORWARD_FLAG, True):
+            return int(wall) + wire.DEFAULT_EXPIRATION
         # Not to be stored for later is still to be given a chance.
-        held = elements.get(wire.STORE_AND_FORWARD_FLAG, True)
-        return int(wall) + (wire.DEFAULT_EXPIRATION if held else wire.REPORT_WAIT)
+        latency = elements.get(wire.LATENCY)
+        if latency is None:
+            return int(wall) + wire.REPORT_WAIT
+        return int(wall) + 1 + min(max(latency, 0) // 1000, wire.LONGEST_EXPIRATION)
 
     # -- to the server
 

@@ -1,6 +1,7 @@
 # What no one should send, to a gateway: each gets the standard's answer, something counts it, and what is held
 # while it is dealt with is let go.
 
+from gateway_world import AS, GATEWAY, OTHER, UE, RegisteredStore
 from hostile import (
     SILENCE,
     Attacker,
@@ -16,7 +17,6 @@ from msgin5g.client import NOT_PROTECTED, Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
 from msgin5g.gateway import Gateway
 from server import FakeServer
-from test_gateway import AS, GATEWAY, OTHER, UE, RegisteredStore
 from world import FakeLink, World
 
 # EXCHANGE_LIFETIME (RFC 7252, 4.8.2), and then some.

@@ -310,3 +310,23 @@ async def test_while_the_server_is_away_what_it_has_is_not_changed():
     setup.world.advance(200000)
     assert answer[0].code == wire.UNAVAILABLE and answer[0].max_age == 5
     assert told(answer[0])[wire.FAILURE_CAUSE] == wire.SERVER_NOT_REACHABLE
+
+
+# -- latency
+
+
+async def test_what_need_not_be_stored_is_tried_as_long_as_its_latency_lasts():
+    setup = Setup()
+    client = setup.client()
+    await setup.run(client.register())
+    client.close()
+    wall = setup.world.wall_clock()
+    for number, latency in enumerate((None, 5000, -1, 10**15)):
+        elements = to_client("x", "d-%d" % number)
+        elements[wire.STORE_AND_FORWARD_FLAG] = False
+        if latency is not None:
+            elements[wire.LATENCY] = latency
+        setup.server.post("gateway-up", elements)
+        setup.world.advance(10)
+    waits = [item.expires - wall for item in setup.store.pending(UE, -1, 9)]
+    assert waits == [wire.REPORT_WAIT, 6, 1, wire.LONGEST_EXPIRATION + 1]

@@ -188,3 +188,89 @@ async def test_a_document_that_is_not_there_is_asked_for_each_time():
         setup.world.advance(1000)
         assert answers[0].code == coap.NOT_FOUND
     assert setup.gateway.counters["forwarded"] == 2
+
+
+# -- observed documents
+
+DOCUMENT = configuration.DOCUMENT_PATH % (configuration.VAL_SERVICE, "d-1")
+
+
+class Watched:
+    # A document of the server's, and observers of it at the gateway.
+    def __init__(self, setup):
+        self.setup = setup
+        self.state = (coap.CONTENT, coap.CBOR, b"\x01")
+        self.server = setup.server.resource._server
+        self.server.add_observable(DOCUMENT, lambda query: self.state, 60)
+
+    def observe(self, name):
+        ue = FakeServer(self.setup.world, name)
+        states = []
+
+        def on_state(response, now):
+            states.append((response.code, response.payload))
+
+        ue.coap.observe("gateway", uri_options(DOCUMENT), on_state, self.setup.world.now)
+        self.setup.world.advance(1000)
+        return states
+
+    def change(self, payload, code=coap.CONTENT):
+        self.state = (code, coap.CBOR, payload)
+        self.server.notify(DOCUMENT, self.setup.world.now)
+        self.setup.world.advance(1000)
+
+
+async def test_a_document_is_observed_once_for_all():
+    setup = Setup()
+    watched = Watched(setup)
+    setup.world.advance(1000)
+    one, two = watched.observe("ue-1"), watched.observe("ue-2")
+    assert one == two == [(coap.CONTENT, b"\x01")]
+    assert watched.server.observers(DOCUMENT) == 1
+    watched.change(b"\x02")
+    watched.change(b"x" * 3000)
+    assert one == two == [(coap.CONTENT, b"\x01"), (coap.CONTENT, b"\x02"), (coap.CONTENT, b"x" * 3000)]
+    # Who only asks gets what is known.
+    answers = ask(setup, "ue-3", coap.GET, DOCUMENT)
+    setup.world.advance(1000)
+    assert answers[0].payload == b"x" * 3000 and setup.gateway.counters["forwarded"] == 0
+
+
+async def test_a_document_that_is_removed_is_observed_no_more():
+    setup = Setup()
+    watched = Watched(setup)
+    setup.world.advance(1000)
+    one = watched.observe("ue-1")
+    watched.change(b"", coap.NOT_FOUND)
+    assert one[-1][0] == coap.NOT_FOUND and len(setup.gateway._forwarding.watches) == 0
+    watched.change(b"\x03")
+    assert watched.observe("ue-2") == [(coap.CONTENT, b"\x03")]
+
+
+async def test_observers_stay_while_the_server_is_away():
+    setup = Setup()
+    watched = Watched(setup)
+    setup.world.advance(1000)
+    one = watched.observe("ue-1")
+    endpoint = setup.world.leave("server")
+    setup.world.advance(300000)
+    watched.state = (coap.CONTENT, coap.CBOR, b"\x02")
+    setup.world.join("server", endpoint)
+    setup.world.advance(300000)
+    assert one[0] == (coap.CONTENT, b"\x01") and one[-1] == (coap.CONTENT, b"\x02")
+    watched.change(b"\x03")
+    assert one[-1] == (coap.CONTENT, b"\x03")
+
+
+async def test_what_can_not_be_observed_is_answered():
+    setup = Setup()
+    server = Asked(setup, DOCUMENT, coap.GET)
+    server.answer = (coap.CONTENT, b"\x01", coap.CBOR, [(coap.MAX_AGE, 30)])
+    setup.world.advance(1000)
+    answers = ask(setup, "ue-1", coap.GET, DOCUMENT, observe=coap.OBSERVE_REGISTER)
+    setup.world.advance(1000)
+    assert (answers[0].payload, answers[0].observe) == (b"\x01", ABSENT)
+    server.answer = (coap.NOT_FOUND, b"", ABSENT, [])
+    answers = ask(setup, "ue-1", coap.GET, DOCUMENT, observe=coap.OBSERVE_REGISTER)
+    setup.world.advance(1000)
+    assert answers[0].code == coap.NOT_FOUND and len(setup.gateway._forwarding.watches) == 0
