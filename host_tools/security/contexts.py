@@ -108,7 +108,6 @@ class DeviceContexts(Contexts):
         Raises:
             NoContext: it is not enrolled, or not any more.
         """
-        self.look()
         kid = self._kids.get(name)
         if kid is None:
             rows = self._store.rows("SELECT kid FROM devices WHERE ue_service_id = ?", (name,))

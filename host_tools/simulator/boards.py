@@ -38,7 +38,7 @@ class Board:
         content_format: of its messages, :data:`msgin5g.coap.numbers.JSON` or ``CBOR``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (all that a board is)
         self,
         ue_service_id: str,
         gateway: tuple[str, int],

@@ -1,5 +1,7 @@
 """A server in a world of its own time, on a real store, and peers that talk to it."""
 
+from typing import Any
+
 from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client
@@ -120,7 +122,7 @@ class Lab:
         self.segments.start(self.world.now)
         self.face.start(self.world.now)
 
-    def secured(self, _store):
+    def secured(self, store) -> Any:
         """What its endpoint is secured by: nothing."""
         return
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import stat
+from typing import Any
 
 import pytest
 from msgin5g import provisioning
@@ -230,7 +231,8 @@ def test_a_context_is_derived_once_and_few_are_held(path, devices, monkeypatch):
 def test_after_a_restart_a_replay_is_refused(path, devices):
     site = Site(path)
     taken = []
-    site.world.drop = lambda datagram, source, destination: (
+    world: Any = site.world
+    world.drop = lambda datagram, source, destination: (
         taken.append(bytes(datagram)) if source == "ue-1" else None
     )
     device = site.device(enrol(devices, UE), "ue-1")

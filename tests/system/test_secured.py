@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import stat
+from typing import Any
 
 import pytest
 from msgin5g import messages, wire
@@ -131,7 +132,7 @@ class Tap:
     def __init__(self, gateway):
         self.up = []
         self._gateway = gateway
-        self._client = None
+        self._client: Any = None
         self._loop = asyncio.get_running_loop()
         self._below = self._bound(self._from_board)
         self.address = self._below.getsockname()
