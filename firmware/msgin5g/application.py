@@ -36,7 +36,8 @@ class Sent:
         self.reporter = None
         # Ticks at which it was stored and at which its state last changed.
         self.since = self.until = since
-        self._changed = asyncio.Event()
+        # There while somebody waits.
+        self._changed = None
 
     def final(self):
         if self.state == ACCEPTED:
@@ -57,14 +58,17 @@ class Sent:
 
     async def changed(self):
         # The next change of its state.
-        self._changed.clear()
+        if self._changed is None:
+            self._changed = asyncio.Event()
         await self._changed.wait()
 
     def become(self, state, cause, now):
         self.state = state
         self.cause = cause
         self.until = now
-        self._changed.set()
+        if self._changed:
+            self._changed.set()
+            self._changed = None
 
 
 class Received:

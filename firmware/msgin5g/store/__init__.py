@@ -18,6 +18,8 @@
 # put() raises Full when there is no room, and so does commit() of a store whose medium fails. The inbox has room of its
 # own: what comes in takes none from what is to go out, and none is ever dropped.
 
+from hashlib import sha256
+
 # The hop of what has come in and waits for the application, and that of the delivery status reports on it: they share
 # their room, so that a report always finds the place of the message that it is about.
 INBOX = "in"
@@ -29,6 +31,11 @@ INCOMING = (INBOX, REPORTS, SEGMENTS)
 
 class Full(Exception):
     pass
+
+
+def identify(hop, originator, kind, message_id, segment):
+    # What a message is known by: 8 octets, since many are remembered.
+    return sha256(f"{hop}\0{originator}\0{kind}\0{message_id}\0{segment}".encode()).digest()[:8]
 
 
 # The medium fails: what was put or removed since the last commit() may not outlive a restart, and nothing that depends

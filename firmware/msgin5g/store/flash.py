@@ -8,7 +8,7 @@
 # is live in its oldest segment is appended once more and the segment is dropped.
 
 from ..delivery import MIDDLE
-from . import INCOMING, REPORTS, Broken, Full, records
+from . import INCOMING, REPORTS, Broken, Full, identify, records
 from .index import Index, Known
 from .log import EMPTY, OVERHEAD, Log, length_of
 
@@ -126,7 +126,7 @@ class FlashStore:
         report=False,
         priority=MIDDLE,
     ):
-        identity = records.identity(hop, originator, kind, message_id, segment)
+        identity = identify(hop, originator, kind, message_id, segment)
         if self._knows(identity):
             return None
         if len(self._void) >= _MOST_VOID:
@@ -147,7 +147,7 @@ class FlashStore:
         return item
 
     def knows(self, hop, originator, kind, message_id, segment):
-        return self._knows(records.identity(hop, originator, kind, message_id, segment))
+        return self._knows(identify(hop, originator, kind, message_id, segment))
 
     def remove(self, item):
         new = self._take_new(item)

@@ -3,7 +3,7 @@
 import os
 
 from ..delivery import MIDDLE, Item
-from . import INCOMING, Full
+from . import INCOMING, Full, identify
 
 
 class MemoryStore:
@@ -36,7 +36,7 @@ class MemoryStore:
         report=False,
         priority=MIDDLE,
     ):
-        identity = (hop, originator, kind, message_id, segment)
+        identity = identify(hop, originator, kind, message_id, segment)
         known = self._memory(hop)
         if identity in known:
             return None
@@ -55,7 +55,7 @@ class MemoryStore:
         return item
 
     def knows(self, hop, originator, kind, message_id, segment):
-        return (hop, originator, kind, message_id, segment) in self._memory(hop)
+        return identify(hop, originator, kind, message_id, segment) in self._memory(hop)
 
     def remove(self, item):
         self._items = [other for other in self._items if other.key != item.key]
@@ -66,7 +66,7 @@ class MemoryStore:
 
     def withdraw(self, item):
         self.remove(item)
-        identity = (item.hop, item.originator, item.kind, item.message_id, item.segment)
+        identity = identify(item.hop, item.originator, item.kind, item.message_id, item.segment)
         known = self._memory(item.hop)
         if identity in known:
             known.remove(identity)

@@ -5,7 +5,6 @@
 #     KNOWN       next key, 1 for the inbox, 1 when all that was known before is forgotten; identities, 8 octets each
 
 import struct
-from hashlib import sha256
 
 from ..delivery import Item
 
@@ -42,10 +41,6 @@ class FlashItem(Item):
     @body.setter
     def body(self, body):
         self._body = body
-
-
-def identity(hop, originator, kind, message_id, segment):
-    return sha256(f"{hop}\0{originator}\0{kind}\0{message_id}\0{segment}".encode()).digest()[:8]
 
 
 def of_item(item):
