@@ -265,7 +265,7 @@ def registration(ue_service_id, profile=None):
     return elements
 
 
-def registration_result(kind, ue_service_id, cause=None):
+def registration_result(kind, ue_service_id, cause=None) -> dict:
     # kind: wire.REG or wire.DEREG (tables 8.2.1-4 and 8.2.2-2)
     elements = {wire.MESSAGE_TYPE: kind}
     if ue_service_id:
