@@ -27,14 +27,14 @@ _MANDATORY = {
 
 class _UnderWay:
     # A message on its way to an Application Client.
-    def __init__(self, entry, item, elements, target, done):
+    def __init__(self, entry, item, elements, target, done, transfer=None):
         self.hop = entry.ue_service_id
         self.address = entry.address
         self.item = item
         self.elements = elements
         self.target = target
         self.done = done
-        self.transfer = None
+        self.transfer = transfer
         # It has been answered: its report is waited for until then.
         self.due = None
 

@@ -1,4 +1,4 @@
-"""A UE without a MSGin5G Client, on a heap of 24 KiB, through gateway and server to an Application Server and back."""
+"""A UE without a MSGin5G Client, on a heap of 20 KiB, through gateway and server to an Application Server and back."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 from host_tools.setup import micropython
 from tests.system.processes import free_ports, seed, until
 
-HEAP = "24K"
+HEAP = "20K"
 METER = Path(__file__).with_name("meter.py")
 GATEWAY = "gateway@example.org"
 
