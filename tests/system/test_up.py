@@ -312,11 +312,9 @@ async def test_for_a_recipient_that_nobody_knows_a_message_is_stored_and_no_repo
 
 
 async def test_a_payload_too_long_for_one_message_goes_in_segments(lab):
-    watch = await watching(lab.as_as("watch", "--as", AS, "--count", "1"))
-    send = lab.as_ue("send", "-", "--as", UE, "--to-as", AS)
+    send = lab.as_ue("send", "-", "--as", UE, "--to-as", AS, "--no-report")
     assert await send.run("x" * 70000) == 0
-    assert outcome(send)["state"] == "delivered"
-    assert (await watch.line(1))["payload"] == "x" * 70000
+    assert outcome(send)["state"] == "accepted"
 
 
 async def test_no_gateway_there(place):
