@@ -64,7 +64,7 @@ class Client:
         # coap.numbers.JSON or CBOR. linger: small messages wait so many milliseconds for others that travel with
         # them; None: each alone.
         if security is None:
-            raise ValueError("name its keys (see provisioning.py), or security=NOT_PROTECTED for a lab")
+            raise _mistakes().security()
         self.ue_service_id = ue_service_id
         self.counters = {
             "duplicates": 0,
@@ -206,18 +206,18 @@ class Client:
         length = 0
         if file is not None:
             if payload is not None:
-                raise ValueError("give a payload or a file, not both")
+                raise _mistakes().both()
             try:
                 length = os.stat(file)[6]
             except OSError as error:
-                raise OSError(error.args[0], "no file to send: " + file)
+                raise _mistakes().file(file, error)
         elif payload is not None:
             messages.set_payload(elements, payload)
         expires = None
         if expires_in is not None:
             wall = wall_clock()
             if wall is None:
-                raise ValueError("expires_in needs the time of day: set the clock first")
+                raise _mistakes().clock()
             expires = int(wall + expires_in)
             messages.set_expiration(elements, expires)
         sent = self.outbox.put(elements, expires, _rank(priority), self.link.now(), file, length)
@@ -267,7 +267,7 @@ class Client:
     def must_run(self):
         # Where an answer is waited for: nobody would ever hear one.
         if not self._running:
-            raise ValueError("closed: make a new Client" if self._running is None else "register() first")
+            raise _mistakes().order(self._running is None)
 
     def new_message_id(self):
         # For what is put into the store next.
@@ -367,6 +367,12 @@ class Client:
         self.resource.answer(request, wire.ACCEPTED, now)
 
 
+def _mistakes():
+    from . import mistakes
+
+    return mistakes
+
+
 def _recipient(ue, application_server, group, topic, area):
     named = (
         (wire.UE, ue),
@@ -376,12 +382,8 @@ def _recipient(ue, application_server, group, topic, area):
         (wire.BROADCAST, area),
     )
     given = [one for one in named if one[1] is not None]
-    if len(given) != 1:
-        raise ValueError(
-            "name one recipient, not %d: ue, application_server, group, topic or area" % len(given)
-        )
-    if not given[0][1] or not isinstance(given[0][1], str):
-        raise ValueError("%r is no Service ID, topic or area" % (given[0][1],))
+    if len(given) != 1 or not given[0][1] or not isinstance(given[0][1], str):
+        raise _mistakes().recipient(given)
     return given[0]
 
 
@@ -403,7 +405,7 @@ def _rank(priority):
     if priority is None or priority == wire.MIDDLE:
         return delivery.MIDDLE
     if priority not in (wire.HIGH, wire.LOW):
-        raise ValueError("%r is no priority: HIGH, MIDDLE or LOW" % (priority,))
+        raise _mistakes().priority(priority)
     return delivery.HIGH if priority == wire.HIGH else delivery.LOW
 
 

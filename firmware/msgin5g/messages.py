@@ -298,8 +298,9 @@ def set_payload(elements, value):
     # Text goes as it is, octets that are not UTF-8 as base64.
     if not isinstance(value, str):
         if not isinstance(value, (bytes, bytearray, memoryview)):
-            # Of a number bytes() makes so many zeros.
-            raise TypeError("a payload is str or bytes, not %s: json.dumps() it" % type(value).__name__)
+            from . import mistakes
+
+            raise mistakes.payload(value)
         try:
             value = str(bytes(value), "utf-8")
         except UnicodeError:

@@ -39,7 +39,9 @@ class Topics:
         # Returns when it ends, in seconds since 1970, None where the server does not say; waits while there is no
         # contact. expires_at: seconds since 1970. Raises TopicRefused.
         if topic not in self._wanted and len(self._wanted) >= _MOST_TOPICS:
-            raise ValueError("no more than %d topics: unsubscribe() from one" % _MOST_TOPICS)
+            from . import mistakes
+
+            raise mistakes.topics(_MOST_TOPICS)
         self._wanted[topic] = rfc3339.format(expires_at) if expires_at else ""
         answer = await self._ask(topic, coap.OBSERVE_REGISTER)
         until = answer.get(wire.EXPIRATION)

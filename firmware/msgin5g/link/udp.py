@@ -53,7 +53,9 @@ class UdpLink(Link):
         try:
             found = socket.getaddrinfo(host, port)[0]
         except OSError as error:
-            raise OSError(error.args[0], "no network, or nobody knows the address of " + host)
+            from .. import mistakes
+
+            raise mistakes.host(host, error)
         if found[0] != self._family:
             self._renew(found[0])
         address = _hashable(found[-1])

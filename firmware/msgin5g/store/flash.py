@@ -81,7 +81,9 @@ class FlashStore:
         try:
             self._log.open(self._apply)
         except OSError as error:
-            raise OSError(error.args[0], "can't keep messages in the folder " + folder)
+            from .. import mistakes
+
+            raise mistakes.folder(folder, error)
         if self.counters["damaged"]:
             self.next_key += _LEAP
         # Random octets of this log: with them, a key is unique for ever.
