@@ -186,3 +186,18 @@ async def test_one_topic_too_many_says_how_to_make_room():
     client.topics._wanted.update({"topic-%d" % number: "" for number in range(_MOST_TOPICS)})
     text = await refused_later(ValueError, client.topics.subscribe("one more"))
     assert str(_MOST_TOPICS) in text and "unsubscribe" in text
+
+
+def test_a_host_that_nobody_knows_is_named():
+    import msgin5g.link.udp as udp
+
+    class NoNames:
+        @staticmethod
+        def getaddrinfo(host, port):
+            raise OSError(-2)
+
+    socket, udp.socket = udp.socket, NoNames
+    try:
+        assert "gateway.example" in refused(OSError, udp.UdpLink.resolve, None, "gateway.example", 5683)
+    finally:
+        udp.socket = socket
