@@ -363,3 +363,44 @@ def test_one_that_is_refused_does_not_hurry():
     client.send(AS, "x", setup.world.now)
     setup.world.advance(600000)
     assert 15 < len(client.told) < 25 and set(client.told) == {(None, wire.REFUSED)}
+
+
+def through_faults(seed):
+    setup, client = coap_registered(seed=seed)
+    random = setup.world.random
+
+    def faulty(datagram, source, destination):
+        # One in four is lost, one in four comes twice.
+        if "meter" not in (source, destination):
+            return False
+        fate = random.bits(2)
+        endpoint = setup.world.endpoints.get(destination)
+        if fate == 1 and endpoint:
+            endpoint.receive(bytes(datagram), len(datagram), source, setup.world.now)
+        return fate == 0
+
+    setup.world.drop = faulty
+    sent = []
+    for number in range(12):
+        setup.down("down %d" % number, "d-%d" % number)
+        sent.append(client.send(AS, str(number), setup.world.now, report=True))
+        setup.world.advance(random.bits(13))
+        setup.kill_gateway()
+        setup.world.advance(random.bits(12))
+        setup.start_gateway()
+        setup.world.advance(60000)
+    setup.world.advance(1200000)
+    assert None not in sent
+    assert [message_id for message_id, cause in client.told if message_id] == sent
+    assert [payload for _, payload in client.messages] == ["down %d" % number for number in range(12)]
+    # This server does not know what it had before the gateway was killed.
+    assert {messages.payload(message) for message in setup.received()} == {
+        str(number) for number in range(12)
+    }
+    reported = {report[wire.MESSAGE_ID] for report in setup.received(wire.IMDN)}
+    assert reported == {"d-%d" % number for number in range(12)} and len(setup.store) == 0
+
+
+def test_loss_duplicates_and_a_gateway_that_is_killed_again_and_again():
+    for seed in range(5):
+        through_faults(seed)

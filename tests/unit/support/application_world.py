@@ -66,8 +66,8 @@ def recording(client):
 
 
 class Setup:
-    def __init__(self, most_items=100):
-        self.world = World()
+    def __init__(self, most_items=100, seed=1):
+        self.world = World(seed)
         self.server = FakeServer(self.world)
         self.store = RegisteredStore(most_items=most_items, most_known=1000)
         self.start_gateway()
