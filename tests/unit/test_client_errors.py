@@ -193,7 +193,7 @@ def test_a_host_that_nobody_knows_is_named():
 
     class NoNames:
         @staticmethod
-        def getaddrinfo(host, port):
+        def getaddrinfo(*_name):
             raise OSError(-2)
 
     socket, udp.socket = udp.socket, NoNames
