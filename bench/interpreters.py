@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -40,11 +39,13 @@ def bundled() -> Path:
     return mpy.BUNDLED_TARGET
 
 
-def application_alone() -> Path:
-    """The simulated board's application, compiled, without the firmware, which an interpreter has frozen in."""
+def application(name: str) -> Path:
+    """A folder with a script of on_board, compiled, without the firmware, which an interpreter may have frozen in."""
     folder = BUILD / "application"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(compiled() / "board.mpy", folder)
+    source = ROOT / "bench" / "on_board" / f"{name}.py"
+    complaint = mpy.compile_text(source.read_text(), folder / f"{name}.mpy", name)
+    if complaint:
+        raise RuntimeError(complaint)
     return folder
 
 

@@ -1,14 +1,18 @@
-"""The smallest heap on which a board does its main job."""
+"""The smallest heap in which a client does its work, and whether it stays as it is."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import os
 from typing import TYPE_CHECKING
 
 from bench import interpreters
-from bench.rig import Rig, board, rig, send
+from bench.rig import rig
+from host_tools import lab
+from host_tools.settings import OSCORE
 from host_tools.setup import frozen, micropython
-from host_tools.simulator.boards import BoardFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,17 +20,17 @@ if TYPE_CHECKING:
 
 TITLE = "Smallest heap"
 NOTES = """\
-The smallest heap, found by halving between 24 and 192 KiB, on which a simulated board (MicroPython whose objects have
-the size that they have on a 32-bit board) registers, sends 20 messages of 100 octets with their reports, and receives
-20. It varies by a few KiB from run to run, as garbage lies differently. The application
-(host_tools/simulator/board.py, which parses commands and prints events as JSON) is included in the heap. Compiled: it
-and the firmware are .mpy. Frozen: the firmware is in the program (`make frozen`), the application is .mpy. As source:
-both are compiled on the board, which leaves the heap in pieces."""
+The smallest heap, found by halving between 24 and 192 KiB, in which a client, provisioned and protected, registers,
+sends 50 messages of 100 octets to itself by way of gateway and server, and takes each with its report. It varies by a
+few KiB from run to run, as garbage lies differently. The interpreter's objects have the size that they have on a 32-bit
+board. Minimal: messages in JSON, in a MemoryStore. Full: in CBOR, in the store on flash, with segmentation, aggregation
+and topics loaded. The application (bench/on_board/exchange.py) is .mpy and in the heap. Last column: so many messages
+in 8 KiB more than that, and by how many octets the heap in use has grown from the 200th to the last."""
 
 _STEP = 2
 _SMALLEST, _LARGEST = 24, 192
-_PAYLOAD = "x" * 100
-_PATIENCE_S = 10
+_PATIENCE_S = 30
+_MANY, _SPARE = 10000, 8
 
 
 def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
@@ -37,42 +41,74 @@ def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
 
 
 async def _measure(interpreter: Path, quick: bool, tell: Callable[[str], None]) -> list[dict]:
-    count = 1 if quick else 20
-    ways = {
-        "compiled": (interpreter, interpreters.compiled()),
-        "as source": (interpreter, interpreters.FIRMWARE),
-    }
+    ways = {".mpy": (interpreter, interpreters.compiled()), "bundled": (interpreter, interpreters.bundled())}
     if frozen.LAUNCHER.exists():
-        ways["frozen"] = (frozen.build(), interpreters.application_alone())
+        nothing = interpreters.BUILD / "application"
+        ways["frozen"] = (frozen.build(), nothing)
+        ways["frozen, bundled"] = (frozen.build(bundled=True), nothing)
+    application = interpreters.application("exchange")
     rows = []
-    async with rig() as place:
+    async with rig(OSCORE) as place:
+        assert place.folder
         for name, (program, library) in ways.items():
-            low, high = _SMALLEST, _LARGEST
-            while high - low > (64 if quick else _STEP):
-                heap = (low + high) // 2
-                tell(f"{name}, {heap} KiB")
-                if await _works(place, f"board-{heap}-{len(rows)}", program, library, f"{heap}K", count):
-                    high = heap
-                else:
-                    low = heap
-            works = high if high < _LARGEST else None
-            rows.append({"what": name, "smallest heap that works, KiB": works, "largest that does not": low})
+            for which in ("minimal", "full"):
+                run = _Run(place.folder, which, f"{application}:{library}:.frozen", program)
+                low, high = _SMALLEST, _LARGEST
+                while high - low > (64 if quick else _STEP):
+                    heap = (low + high) // 2
+                    tell(f"{name}, {which}, {heap} KiB")
+                    if await run.works(heap, 2 if quick else 50):
+                        high = heap
+                    else:
+                        low = heap
+                row = {"what": f"{name}, {which}", "smallest heap, KiB": high if high < _LARGEST else None}
+                if not quick and high < _LARGEST:
+                    tell(f"{name}, {which}, {_MANY} messages")
+                    row |= await run.endures(high + _SPARE)
+                rows.append(row)
     return rows
 
 
-async def _works(place: Rig, name: str, interpreter: Path, library: Path, heap: str, count: int) -> bool:
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            async with board(name, place.gateway, interpreter, library, heap) as one:
-                for _ in range(count):
-                    await send(one, _PAYLOAD)
-                since = len(one.events)
-                for number in range(count):
-                    await place.application_server.send(f"{_PAYLOAD}{number}", one.ue_service_id)
-                    await one.wait(lambda event: event["event"] == "received", since=since)
-                    since = 1 + max(
-                        place for place, event in enumerate(one.events) if event["event"] == "received"
-                    )
-    except (BoardFailed, TimeoutError, RuntimeError):
-        return False
-    return True
+class _Run:
+    """One way to have the client on a board."""
+
+    def __init__(self, lab_folder: Path, which: str, path: str, program: Path) -> None:
+        self._lab_folder = lab_folder
+        self._which = which
+        self._path = path
+        self._program = program
+        self._count = 0
+
+    async def works(self, heap: int, count: int) -> bool:
+        """Whether so many messages are exchanged in so many KiB."""
+        return bool(await self._exchange(heap, count, _PATIENCE_S))
+
+    async def endures(self, heap: int) -> dict:
+        """What to say of very many messages."""
+        found = await self._exchange(heap, _MANY, 3600)
+        if not found:
+            return {"messages": "failed", "growth": None}
+        return {"messages": found["delivered"], "growth": found["late"] - found["early"]}
+
+    async def _exchange(self, heap: int, count: int, patience: float) -> dict:
+        """What exchange.py says in the end; nothing when it fails."""
+        self._count += 1
+        name = f"{self._program.name}-{self._which}-{heap}-{self._count}-{id(self)}@bench.example"
+        device = lab.enrol(self._lab_folder, name)
+        process = await asyncio.create_subprocess_exec(
+            *(str(self._program), "-X", f"heapsize={heap}K", "-m", "exchange"),
+            *(str(device), self._which, str(count), "100"),
+            env={**os.environ, "MICROPYPATH": self._path},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            told, _ = await asyncio.wait_for(process.communicate(), patience)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            return {}
+        if process.returncode == 0:
+            with contextlib.suppress(ValueError, IndexError):
+                return json.loads(told.splitlines()[-1])
+        return {}

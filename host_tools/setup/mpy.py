@@ -60,7 +60,7 @@ def compile_module(package: Package, source: Path) -> str:
         return ""
     written.unlink(missing_ok=True)
     for target, level in targets.items():
-        complaint = _cross(text, name, target, level)
+        complaint = compile_text(text, target, _dotted(name), level)
         if complaint:
             return f"{source.relative_to(ROOT)} does not compile for MicroPython:\n{complaint}"
     written.parent.mkdir(parents=True, exist_ok=True)
@@ -68,17 +68,28 @@ def compile_module(package: Package, source: Path) -> str:
     return ""
 
 
-def _cross(text: str, name: Path, target: Path, level: int = 0) -> str:
-    """Compile a text; return the complaint about it."""
-    # The name in tracebacks: the module's, which a board has in its heap anyway.
-    dotted = ".".join(name.with_suffix("").parts).removesuffix(".__init__")
+def compile_text(text: str, target: Path, name: str, level: int = 0) -> str:
+    """Compile a text; return the complaint about it, empty if it compiled.
+
+    Args:
+        text: the source.
+        target: the .mpy file.
+        name: what tracebacks call it.
+        level: of optimization; 3 leaves out the numbers of source lines.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    command = [MPY_CROSS, f"-O{level}", "-s", dotted, "-o", target, "-"]
+    command = [MPY_CROSS, f"-O{level}", "-s", name, "-o", target, "-"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
     if done.returncode:
         target.unlink(missing_ok=True)
-    return done.stderr.strip() if done.returncode else ""
+        return done.stderr.strip()
+    return ""
+
+
+def _dotted(name: Path) -> str:
+    # The module's name, which a board has in its heap anyway.
+    return ".".join(name.with_suffix("").parts).removesuffix(".__init__")
 
 
 def compile_bundled() -> list[str]:
@@ -93,7 +104,7 @@ def compile_bundled() -> list[str]:
         if text:
             left |= {written, target}
         if text and not (target.exists() and written.exists() and written.read_text() == text):
-            complaint = _cross(text, name, target)
+            complaint = compile_text(text, target, _dotted(name))
             if complaint:
                 complaints.append(f"{module.name}, bundled, does not compile for MicroPython:\n{complaint}")
             written.parent.mkdir(parents=True, exist_ok=True)
