@@ -6,6 +6,7 @@ import struct
 # Key, number of the segment, offset of the entry, size of its payload, expiration time, identity, hop, priority.
 _RECORD = "<IIIII8sBB"
 _SIZE = 30
+_NOTHING = bytes(_SIZE)
 
 
 class Index:
@@ -19,7 +20,6 @@ class Index:
         return self.count
 
     def __contains__(self, identity):
-        # Behind the last record may be some that were removed: what they were is known all the same.
         return identity in self._table
 
     def at(self, position):
@@ -59,6 +59,8 @@ class Index:
         if position < self.count and self.at(position)[0] == key:
             self._move(position + 1, position)
             self.count -= 1
+            # What was revoked must not be known by what it has left behind.
+            self._table[_SIZE * self.count : _SIZE * (self.count + 1)] = _NOTHING
 
     def _move(self, source, target):
         # What begins at one position, to another.
