@@ -230,4 +230,4 @@ def test_nothing_is_left_behind():
             assert occupancy[name] == 0, name
         assert endpoint.timer() is None
     assert len(pair.server.blocks().uploads) == len(pair.server.blocks().downloads) == 0
-    assert pair.client._uploads == []
+    assert len(pair.client.uploads) == 0

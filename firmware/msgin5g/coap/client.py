@@ -31,26 +31,14 @@ class Transfer:
         self.options = options
         self.payload = payload
         self.exchange = None
-        self._address = address
+        self.address = address
         self._on_response = on_response
         self._confirmable = confirmable
         self._context = context
         self._blocks = None
         self._done = False
 
-    def is_upload(self):
-        return len(self.payload) > block.size(self.client.szx)
-
-    def same_resource(self, other):
-        return self._address == other._address and self._uri() == other._uri()
-
-    def _uri(self):
-        return [option for option in self.options if option[0] in (n.URI_PATH, n.URI_QUERY)]
-
     def start(self, now):
-        if self.is_upload():
-            self.blocks().send(now)
-            return
         options = self.options
         if self.client.szx < block.LARGEST_SZX:
             # Tell the server at once which size suits this side (RFC 7959, 2.4).
@@ -72,7 +60,7 @@ class Transfer:
 
     def request(self, options, payload, now):
         self.exchange = self.client.endpoint.request(
-            self._address,
+            self.address,
             self.code,
             encode_options(options),
             payload,
@@ -102,7 +90,8 @@ class Transfer:
         self._done = True
         self.exchange = None
         self._blocks = None
-        self.client.finished(self, now)
+        if self in self.client.uploads:
+            self.client.uploads.end(self, now)
         self._on_response(response, now)
 
 
@@ -112,9 +101,8 @@ class Client:
         self.szx = szx
         self.most_body = most_body
         self.bodies_too_large = 0
-        # Uploads by Block1, oldest first. Of those to one resource only the first is under way: a server
-        # can't tell apart the blocks of two (RFC 7959, 2.5).
-        self._uploads = []
+        # Requests in several blocks (client_blocks.py), once there was one.
+        self.uploads = ()
         self.observations = set()
         endpoint.on_timer.append(self._on_timer)
 
@@ -122,14 +110,12 @@ class Client:
         # options: (number, value) pairs. on_response(response, now) is called once. context: see
         # Endpoint.request(). Raises endpoint.Full.
         transfer = Transfer(self, address, code, options, payload, on_response, confirmable, context)
-        if transfer.is_upload():
-            if len(self._uploads) >= self.endpoint.parameters.most_waiting:
-                raise Full
-            if self._next_upload(transfer):
-                self._uploads.append(transfer)
-                return transfer
-            transfer.start(now)
-            self._uploads.append(transfer)
+        if len(payload) > block.size(self.szx):
+            if not self.uploads:
+                from .client_blocks import Uploads
+
+                self.uploads = Uploads()
+            self.uploads.begin(transfer, now)
         else:
             transfer.start(now)
         return transfer
@@ -142,24 +128,6 @@ class Client:
         observation.start(now)
         self.observations.add(observation)
         return observation
-
-    def finished(self, transfer, now):
-        # The next upload to the same resource can start.
-        if transfer not in self._uploads:
-            return
-        self._uploads.remove(transfer)
-        following = self._next_upload(transfer)
-        if following and not following.exchange:
-            try:
-                following.start(now)
-            except Full:
-                following.finish(Response(CANCELLED), now)
-
-    def _next_upload(self, transfer):
-        for upload in self._uploads:
-            if upload.same_resource(transfer):
-                return upload
-        return None
 
     def _on_timer(self, now):
         for observation in list(self.observations):

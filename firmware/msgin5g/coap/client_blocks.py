@@ -3,10 +3,43 @@
 from . import block
 from . import numbers as n
 from .client import Response
-from .endpoint import RESPONSE, UNUSABLE
+from .endpoint import CANCELLED, RESPONSE, UNUSABLE, Full
 
 # How many times a body is fetched anew when its ETag changes between two blocks.
 _MOST_RESTARTS = 3
+
+
+class Uploads(list):
+    # Transfers by Block1, oldest first. Of those to one resource only the first is under way: a server can't tell
+    # apart the blocks of two (RFC 7959, 2.5).
+
+    def begin(self, transfer, now):
+        if len(self) >= transfer.client.endpoint.parameters.most_waiting:
+            raise Full
+        if not self._first_to(transfer):
+            transfer.blocks().send(now)
+        self.append(transfer)
+
+    def end(self, transfer, now):
+        # The next one to the same resource can start.
+        self.remove(transfer)
+        following = self._first_to(transfer)
+        if following and not following.exchange:
+            try:
+                following.blocks().send(now)
+            except Full:
+                following.finish(Response(CANCELLED), now)
+
+    def _first_to(self, transfer):
+        # The first to the resource of a transfer.
+        for upload in self:
+            if upload.address == transfer.address and _uri(upload) == _uri(transfer):
+                return upload
+        return None
+
+
+def _uri(transfer):
+    return [option for option in transfer.options if option[0] in (n.URI_PATH, n.URI_QUERY)]
 
 
 class ClientBlocks:
