@@ -312,7 +312,8 @@ class Outbox:
         else:
             if len(self._told) >= self._most_sent:
                 self._told.pop(0)
-            self._told.append((message_id, reporter))
+            # With the text that is there already: reports bring theirs.
+            self._told.append((sent.message_id, reporter))
         if sent.state != application.DELIVERED:
             sent.become(state, cause, now)
         sent.reporter = reporter
