@@ -63,6 +63,10 @@ def test_constants_of_its_own_go(inlined):
     assert inlined(text) == "pass\npass\n\n\ndef f():\n    return 4, (-1)\n"
 
 
+def test_what_a_module_says_is_for_others_goes(inlined):
+    assert inlined("__all__ = ('f',)\n\n\ndef f():\n    pass\n") == "pass\n\n\ndef f():\n    pass\n"
+
+
 def test_a_table_of_constants_stays_whole(inlined):
     text = "from . import table\n\nMORE = table.SECOND + 1\n"
     assert inlined(text) == "pass\n\nMORE = 5 + 1\n"

@@ -247,8 +247,6 @@ class Bundler:
                 if text in seen:
                     edits.append((statement, "pass"))
                 seen.add(text)
-            elif seen is not None and _assigned(statement) == "__all__":
-                edits.append((statement, "pass"))
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom):
                 edits += self._import(node, module)
@@ -323,12 +321,6 @@ def _is_foreign(statement: ast.stmt, module: Module) -> bool:
         isinstance(statement, ast.ImportFrom)
         and not any((alias.asname or alias.name) in module.imports for alias in statement.names)
     )
-
-
-def _assigned(statement: ast.stmt) -> str | None:
-    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-        return statement.targets[0].id
-    return None
 
 
 def _named(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, module: Module) -> ast.expr:

@@ -116,13 +116,19 @@ class Module:
                         yield from (one.module for one in package.imported(self, node).values())
 
 
-def _constant(statement: ast.stmt) -> str | None:
-    """The name of a statement ``NAME = value``."""
+def assigned(statement: ast.stmt) -> str | None:
+    """The name of a statement ``name = value``."""
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
-        if isinstance(target, ast.Name) and _CONSTANT_NAME.fullmatch(target.id):
+        if isinstance(target, ast.Name):
             return target.id
     return None
+
+
+def _constant(statement: ast.stmt) -> str | None:
+    """The name of a statement ``NAME = value``."""
+    name = assigned(statement)
+    return name if name and _CONSTANT_NAME.fullmatch(name) else None
 
 
 def bound(body: list[ast.stmt]) -> Iterator[str]:
@@ -248,8 +254,11 @@ class Inliner:
         self._read_body(tree.body, scope)
         if self._module.imported_here and not self._module.only_constants:
             for statement in tree.body:
-                name = _constant(statement)
-                if name and name not in scope.needed and self._is_constant(name):
+                name = assigned(statement)
+                # Which names are for others is for those who read the source.
+                if name == "__all__" or (
+                    name and _constant(statement) and name not in scope.needed and self._is_constant(name)
+                ):
                     self._edits.append((statement, "pass"))
         return edited(self._module.text, self._edits)
 
