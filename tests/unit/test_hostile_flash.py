@@ -40,7 +40,7 @@ def not_synced(file):
 
 class FlashSetup(Setup):
     def __init__(self, seed=1, **options):
-        self.place = flash.folder()
+        self.place = flash.folder(blocks=160)
         self.store = FaultyStore(self.place, **OPTIONS)
         super().__init__(seed, store=self.store, **options)
 
