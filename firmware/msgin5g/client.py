@@ -76,11 +76,13 @@ class Client:
         }
         # on_state(sent) for every change of a message's state; on_registration(registered, cause).
         self.on_state = _nobody_listens
-        self.on_registration = _nobody_minds
+        self.on_registration = _nobody_listens
         # What the procedures need of each other.
         self.segment_size = segment_size
         self.content_format = content_format
-        self.endpoint = Endpoint(parameters or _parameters(security), _randbits, security=security)
+        # What is protected cannot be answered by others, and few requests are under way: a short token will do.
+        parameters = parameters or Parameters(token_length=1 if security else 4)
+        self.endpoint = Endpoint(parameters, _randbits, security=security)
         self.link = (link or _udp)(self.endpoint)
         self.coap = CoapClient(self.endpoint, self.link.szx)
         self.store = store if store is not None else MemoryStore()
@@ -396,11 +398,6 @@ def _registration(ue_service_id, profile, urgent, patience):
     return elements
 
 
-def _parameters(security):
-    # What is protected cannot be answered by others, and few requests are under way: a short token will do.
-    return Parameters(token_length=1 if security else 4)
-
-
 def _rank(priority):
     if priority is None or priority == wire.MIDDLE:
         return delivery.MIDDLE
@@ -409,11 +406,7 @@ def _rank(priority):
     return delivery.HIGH if priority == wire.HIGH else delivery.LOW
 
 
-def _nobody_listens(sent):
-    pass
-
-
-def _nobody_minds(registered, cause):
+def _nobody_listens(*told):
     pass
 
 
