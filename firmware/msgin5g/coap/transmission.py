@@ -142,9 +142,10 @@ class Transmission:
             # The datagram is all that is needed from here on.
             exchange.options = exchange.payload = None
         if exchange.occupies():
+            # First what may find no memory: a place that is taken has to be given back.
+            self._outstanding[peer.number << 16 | mid] = exchange
             exchange.outstanding = True
             peer.outstanding += 1
-            self._outstanding[peer.number << 16 | mid] = exchange
             wait = self.parameters.response_timeout
             if exchange.confirmable:
                 wait = self._first_timeout()
