@@ -79,7 +79,8 @@ class Target:
         self.deliver()
 
     def _on_post(self, request, now):
-        assert request.context is self.b.security.context
+        security = self.b.security
+        assert security and request.context is security.context
         self.bodies.append(request.payload)
         self.server.respond(request, n.CHANGED, now, request.payload)
 
@@ -123,7 +124,7 @@ class Target:
             assert answer[1] in REFUSALS or answer[1] in (n.EMPTY, n.CHANGED, n.CONTENT)
         for one in (self.a, self.b):
             assert one.occupancy()["peers"] <= one.parameters.most_peers
-            assert len(one.security._opened) <= 64 + 66000
+            assert one.security and len(one.security._opened) <= 64 + 66000
 
 
 def wrapped(value, sealed, code=n.POST, mid=0x7777, token=b"t"):

@@ -142,7 +142,7 @@ def test_a_message_in_segments_is_put_together_for_all(lab, ues):
     lab.world.settle()
     for ue in ues[1:]:
         (copy,) = [one for one in ue.received if one[wire.MESSAGE_TYPE] == wire.MSG]
-        assert messages.payload(copy) == messages.payload(group_msg()) * 2
+        assert messages.payload(copy) == str(messages.payload(group_msg())) * 2
 
 
 def test_without_room_for_all_there_is_none_for_any(lab, ues):

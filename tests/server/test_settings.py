@@ -29,7 +29,7 @@ def refused(tmp_path, text, kind):
         ),
         (GATEWAY + "port = 70000", "port = 70000: Expected `int` <= 65535"),
         (GATEWAY + "port = true", "port = True: Expected `int`, got `bool`"),
-        (GATEWAY + 'security = "dtls"', "security = 'dtls': expected \"oscore\" or \"none\""),
+        (GATEWAY + 'security = "dtls"', 'security = \'dtls\': expected "oscore" or "none"'),
         (GATEWAY + "[coap]\nack_timeout = 1", "coap.ack_timeout = 1: Expected `int` >= 10"),
         (GATEWAY + "[coap]\nmax_retransmit = 11", "coap.max_retransmit = 11: Expected `int` <= 10"),
         (

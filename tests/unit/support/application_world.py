@@ -120,7 +120,9 @@ class Setup:
         return self.server.post("gateway-up", elements)
 
     def counters(self):
-        return self.gateway.application_clients.counters
+        applications = self.gateway.application_clients
+        assert applications
+        return applications.counters
 
 
 def coap_registered(**options):

@@ -5,7 +5,6 @@ import asyncio
 
 from msgin5g import ticks
 
-
 # The address that all endpoints but the sender's are at.
 EVERYBODY = "*"
 
