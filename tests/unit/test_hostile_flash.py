@@ -40,7 +40,7 @@ def not_synced(file):
 
 class FlashSetup(Setup):
     def __init__(self, seed=1, **options):
-        self.place = flash.folder(blocks=160)
+        self.place = flash.folder(blocks=112)
         self.store = FaultyStore(self.place, **OPTIONS)
         super().__init__(seed, store=self.store, **options)
 
@@ -226,20 +226,27 @@ async def test_a_received_body_that_is_lost_or_nonsense_is_passed_over():
     await setup.goes_on()
 
 
-async def test_a_store_that_was_filled_in_another_format():
-    for before, after in ((coap.JSON, coap.CBOR), (coap.CBOR, coap.JSON)):
-        setup = await FlashSetup(content_format=before).registered()
-        setup.gateway.post("ue", incoming("in", "m-1"))
-        setup.world.settle()
-        setup.world.leave("server")
-        sent = await setup.client.send("out", application_server=AS, report=False)
-        large = await setup.client.send("long" * 800, application_server=AS, report=False)
-        assert sent.message_id != large.message_id
-        setup.world.join("server", setup.gateway.endpoint)
-        await setup.restarted(content_format=after)
-        assert await setup.received() == "in"
-        await setup.goes_on()
-        assert setup.payloads()[0] == "out" and setup.reports()[0] == "m-1"
+async def filled_in_another_format(before, after):
+    setup = await FlashSetup(content_format=before).registered()
+    setup.gateway.post("ue", incoming("in", "m-1"))
+    setup.world.settle()
+    setup.world.leave("server")
+    sent = await setup.client.send("out", application_server=AS, report=False)
+    large = await setup.client.send("long" * 800, application_server=AS, report=False)
+    assert sent.message_id != large.message_id
+    setup.world.join("server", setup.gateway.endpoint)
+    await setup.restarted(content_format=after)
+    assert await setup.received() == "in"
+    await setup.goes_on()
+    assert setup.payloads()[0] == "out" and setup.reports()[0] == "m-1"
+
+
+async def test_a_store_that_was_filled_in_json():
+    await filled_in_another_format(coap.JSON, coap.CBOR)
+
+
+async def test_a_store_that_was_filled_in_cbor():
+    await filled_in_another_format(coap.CBOR, coap.JSON)
 
 
 def segments(text, size):
