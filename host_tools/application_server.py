@@ -257,6 +257,8 @@ class ApplicationServer:
             elements[wire.MESSAGE_TYPE],
             *messages.originator(elements),
             elements[wire.MESSAGE_ID],
+            # A failure that a hop has told may be followed by the recipient's own report of success.
+            elements.get(wire.DELIVERY_STATUS),
         )
         if identity in self._known:
             self.counters["repeated"] += 1

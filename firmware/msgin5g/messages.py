@@ -314,11 +314,13 @@ def stored_id(elements):
     # recipient may report on messages of several senders that have the same.
     message_id = elements.get(wire.MESSAGE_ID)
     kind = elements[wire.MESSAGE_TYPE]
+    status = elements.get(wire.DELIVERY_STATUS, "")
     if kind == wire.IMDN:
-        return "\t".join((message_id,) + recipient(elements))
+        # A hop that gave up tells a failure, and could not know that only the answer to it was lost.
+        return "\t".join((message_id,) + recipient(elements) + (status,))
     if kind == wire.MSGRESP:
         # Failed, after it was stored for later: two message responses.
-        return message_id + "\t" + elements.get(wire.DELIVERY_STATUS, "")
+        return message_id + "\t" + status
     return message_id
 
 

@@ -296,8 +296,13 @@ class Outbox:
 
     def become(self, message_id, state, now, cause=None, reporter=None):
         # A report that comes again, or an acknowledgement that comes late, changes nothing. Of a group each member
-        # reports.
-        if (message_id, reporter) in self._told or (message_id, None) in self._told:
+        # reports. And a recipient knows better than a hop that has given up.
+        delivered = state == application.DELIVERED
+        if (message_id, reporter, delivered) in self._told:
+            return
+        if not delivered and (
+            (message_id, reporter, True) in self._told or (message_id, None, False) in self._told
+        ):
             return
         sent = self._handle(message_id, now)
         if sent is None:
@@ -313,7 +318,7 @@ class Outbox:
             if len(self._told) >= self._most_sent:
                 self._told.pop(0)
             # With the text that is there already: reports bring theirs.
-            self._told.append((sent.message_id, reporter))
+            self._told.append((sent.message_id, reporter, delivered))
         if sent.state != application.DELIVERED:
             sent.become(state, cause, now)
         sent.reporter = reporter

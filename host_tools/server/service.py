@@ -224,7 +224,7 @@ class Service:
             party(messages.recipient(elements)),
             party(messages.originator(elements)),
             elements[wire.MESSAGE_TYPE],
-            elements[wire.MESSAGE_ID],
+            messages.stored_id(elements),
             messages.segment(elements),
             body,
             self.expires(elements),
@@ -273,7 +273,7 @@ class Service:
             party(messages.recipient(elements)),
             party(messages.originator(elements)),
             elements[wire.MESSAGE_TYPE],
-            elements[wire.MESSAGE_ID],
+            messages.stored_id(elements),
             messages.segment(elements),
         )
 
@@ -322,6 +322,10 @@ class Service:
             self.counters["unknown_message"] += 1
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1
+        # What its recipient has reported, no hop takes back. The other way round the recipient knows better.
+        if self._knows(elements | {wire.DELIVERY_STATUS: wire.REPORT_SUCCESS}):
+            self.counters["duplicates"] += 1
+            return ACCEPTED
         return self._deposit_report(elements, body, now)
 
     def _deposit_report(self, elements: Elements, body: bytes, now: int) -> Outcome:

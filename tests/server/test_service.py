@@ -247,7 +247,8 @@ def test_a_report_goes_back_to_the_sender(server):
     server.submit(msg())
     assert server.submit(messages.report_on(msg())) == ACCEPTED
     report = server.ues.items[-1]
-    assert (report.hop, report.kind, report.message_id) == (UE1, wire.IMDN, "m-1")
+    assert (report.hop, report.kind) == (UE1, wire.IMDN)
+    assert messages.decode(report.body)[wire.MESSAGE_ID] == "m-1"
     server.submit(msg("2", origin=(wire.AS, AS)))
     server.submit(messages.report_on(msg("2", origin=(wire.AS, AS))))
     assert server.application_servers.items[-1].kind == wire.IMDN
@@ -259,6 +260,14 @@ def test_a_report_waits_for_a_sender_that_is_away(server):
     assert server.submit(messages.report_on(msg())) == ACCEPTED
     assert len(server.reports()) == 1
     assert len(server.ues.items) == 1
+
+
+def test_a_recipient_knows_better_than_a_hop_that_gave_up(server):
+    server.submit(msg())
+    for cause in ("EXPIRED", "EXPIRED", None, "EXPIRED"):
+        assert server.submit(messages.report_on(msg(), cause)) == ACCEPTED
+    told = [wire.status(report[wire.DELIVERY_STATUS]) for report in server.reports()]
+    assert told == [wire.FAILED, wire.SUCCESS]
 
 
 def test_a_report_is_delivered_once(server):

@@ -330,6 +330,19 @@ async def test_messages_of_two_senders_with_the_same_message_id_are_two_messages
     ]
 
 
+async def test_a_recipient_knows_better_than_a_hop_that_gave_up():
+    world, server, client = setup()
+    states = []
+    client.on_state = lambda sent: states.append(sent.state)
+    await world.run(client.register())
+    sent = await client.send("x", application_server=AS)
+    await world.run(sent.accepted())
+    for cause in (wire.EXPIRED, None, wire.EXPIRED, None):
+        server.post("ue", messages.report_on(server.received[0], cause))
+        world.settle()
+    assert states == [SENT, ACCEPTED, EXPIRED, DELIVERED] and sent.state == DELIVERED
+
+
 async def test_a_report_that_comes_twice_is_told_once():
     world, server, client = setup()
     states = []

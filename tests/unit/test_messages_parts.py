@@ -221,3 +221,10 @@ def test_a_failure_after_stored_for_later_is_another_message_response():
     }
     assert len(told) == 3
     assert messages.stored_id(segment(1)) == "m"
+
+
+def test_success_after_a_failure_is_another_report():
+    about = messages.message((wire.UE, UE), (wire.UE, "other@x"), "m")
+    assert messages.stored_id(messages.report_on(about)) != messages.stored_id(
+        messages.report_on(about, "gone")
+    )
