@@ -1,10 +1,8 @@
 """Keys at real processes: enrolled and revoked while they run, wrong, unknown and missing ones, and restarts."""
 
-import asyncio
 import json
 import socket
 import stat
-from typing import Any
 
 import pytest
 from msgin5g import messages, wire
@@ -12,6 +10,7 @@ from msgin5g.coap import numbers
 from msgin5g.coap.message import dotted, encode, encode_options, uri_options
 
 from tests.system.processes import until
+from tests.system.tap import Tap
 
 UE, OTHER, AS = "ue@example.org", "other@example.org", "as@example.org"
 
@@ -124,45 +123,6 @@ async def test_what_is_not_protected_or_comes_again_is_refused(place, site):
         await until(lambda: gateway.metrics()["down_oscore_replayed"] > 0, "replays are counted")
     tap.close()
     assert gateway.metrics()["messages_up"] == before and application_server.received() == ["once"]
-
-
-class Tap:
-    """Between a board and its gateway: keeps what goes up; can come to the gateway from another port, as a NAT does."""
-
-    def __init__(self, gateway):
-        self.up = []
-        self._gateway = gateway
-        self._client: Any = None
-        self._loop = asyncio.get_running_loop()
-        self._below = self._bound(self._from_board)
-        self.address = self._below.getsockname()
-        self._above = self._bound(self._from_gateway)
-
-    def _bound(self, on_readable):
-        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        one.setblocking(False)
-        one.bind(("127.0.0.1", 0))
-        self._loop.add_reader(one, on_readable)
-        return one
-
-    def rebind(self):
-        self._loop.remove_reader(self._above)
-        self._above.close()
-        self._above = self._bound(self._from_gateway)
-
-    def _from_board(self):
-        datagram, self._client = self._below.recvfrom(4096)
-        self.up.append(datagram)
-        self._above.sendto(datagram, self._gateway)
-
-    def _from_gateway(self):
-        datagram = self._above.recv(4096)
-        self._below.sendto(datagram, self._client)
-
-    def close(self):
-        for one in (self._below, self._above):
-            self._loop.remove_reader(one)
-            one.close()
 
 
 async def test_a_device_behind_a_nat_that_forgets_is_found_with_its_next_message(place, site):
