@@ -1,4 +1,4 @@
-# Seeded chaos against a model: flash that fails now and then, restarts, loss, garbage and mutations of what is valid.
+# Seeded chaos against a model: flash that fails now and then, restarts, garbage and mutations of what is valid.
 # Every message that was stored has its end, once; every message acknowledged is received once and reported on once.
 
 from hostile_gateway import AS, Setup, incoming
