@@ -167,6 +167,22 @@ class Campaign:
         events = self.boards[sender].events
         return [event["state"] for event in events if event["event"] == "state" and event["id"] == message_id]
 
+    def state(self):
+        """What is open, and where it is."""
+        lines = ["the fate of:"]
+        for payload in self.open():
+            sender, recipient, message_id = self.promised[payload]
+            arrived = self.arrived()[payload]
+            lines.append(
+                f"{payload!r} to {recipient}, {message_id}: {self.told(sender, message_id)}, {arrived}"
+            )
+        for daemon in (self.gateway, self.server):
+            lines.extend(f"{daemon.service_id}: {stored}" for stored in daemon.stored())
+        lines.extend(
+            f"{name}: {board.events[-3:]} {board.complaints()}" for name, board in self.boards.items()
+        )
+        return "\n".join(lines)
+
     def open(self):
         """Messages whose sender does not know their end yet."""
         return [
@@ -197,7 +213,7 @@ async def test_what_is_stored_arrives_once_or_is_told_expired(campaign):
         *(campaign.tell(name) for name in names),
     )
     campaign.access_point.loss = 0
-    await until(lambda: not campaign.open(), lambda: f"the fate of {campaign.open()}", PATIENCE)
+    await until(lambda: not campaign.open(), campaign.state, PATIENCE)
 
     arrived = campaign.arrived()
     outcomes = Counter()
