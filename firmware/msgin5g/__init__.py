@@ -8,10 +8,12 @@ import sys
 
 
 def forget(name):
-    # A module that was used once, and is loaded again when it is needed again: a board has its heap back.
-    package, _, own = name.rpartition(".")
-    del sys.modules[name]
-    delattr(sys.modules[package], own)
+    # A module that was used once, and is loaded again when it is needed again: a board has its heap back. Nothing on a
+    # host, where others may be using it.
+    if sys.implementation.name == "micropython":
+        package, _, own = name.rpartition(".")
+        del sys.modules[name]
+        delattr(sys.modules[package], own)
 
 
 def __getattr__(name):
