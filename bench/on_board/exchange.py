@@ -26,7 +26,7 @@ def client(file, everything):
     from msgin5g.coap import numbers  # noqa: PLC0415
 
     return provisioning.client(
-        file, folder=file + ".messages", content_format=numbers.CBOR, linger=20, segment_size=512
+        file, folder=file + ".messages", content_format=numbers.CBOR, linger=0, segment_size=512
     )
 
 
