@@ -87,6 +87,7 @@ class Client:
         self.coap = CoapClient(self.endpoint, self.link.szx)
         self.store = store if store is not None else MemoryStore()
         self.link.before_send = self._commit
+        self.link.on_renewed = self._on_renewed
         self.outbox = Outbox(self, self.store, wall_clock, linger, most_sent)
         self.inbox = Inbox(self, self.store, self.outbox)
         self.resource = MessageResource(
@@ -296,6 +297,11 @@ class Client:
             self.store.commit()
         except Full:
             pass
+
+    def _on_renewed(self):
+        # The gateway sends to where it has heard this UE last.
+        self.registration.confirm(self.link.now())
+        self.link.flush()
 
     # -- registration
 

@@ -450,3 +450,12 @@ async def test_every_member_of_a_group_reports():
         server.post("ue", report)
         world.settle()
     assert told[2:] == [(DELIVERED, "a@x"), (DELIVERED, "b@x")]
+
+
+async def test_a_new_socket_is_told_to_the_gateway():
+    world, server, client = setup()
+    await world.run(client.register())
+    before = client.registration.answers
+    client.link.on_renewed()
+    world.settle()
+    assert client.registration.answers == before + 1 and client.registered

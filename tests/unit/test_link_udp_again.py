@@ -126,6 +126,28 @@ async def test_a_gateway_that_answers_is_not_asked_for_again():
     await close(a, b)
 
 
+async def test_a_socket_that_hears_again_is_kept():
+    # A new one would leave the peer with an address where nobody is.
+    b, port = listening()
+    a = node()
+    address = a.link.resolve("127.0.0.1", port)
+    a.link.connect(address)
+    told = []
+    a.link.on_renewed = lambda: told.append(1)
+    assert (await a.ask(address)).payload == b"hi"
+    a.link._pause = 50
+    a.link._mend()
+    await asyncio.sleep_ms(5)
+    assert (await a.ask(address)).payload == b"hi"
+    await asyncio.sleep_ms(80)
+    assert a.link.renewed == 0 and told == [] and a.link._mending is None
+    # In silence it is replaced, and that is told.
+    a.link._mend()
+    await asyncio.sleep_ms(20)
+    assert a.link.renewed == 1 and told == [1]
+    await close(a, b)
+
+
 async def test_before_send_is_called_before_anything_leaves():
     b, port = listening()
     a = node()

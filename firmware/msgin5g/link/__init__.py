@@ -15,6 +15,7 @@
 #     link.before_send                    called before anything is sent, store.commit for example: what is told to
 #                                         others is durable first. When it raises nothing is sent, the datagrams are
 #                                         lost as on the way, and on_error gets the exception.
+#     link.on_renewed                     called when the peer may see this side at another address from now on
 #     link.on_error(exception)            nobody has caught it. It never ends a link.
 #     link.errors, link.oversized         datagrams that were not sent, and those received that were too long
 #

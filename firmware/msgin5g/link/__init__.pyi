@@ -16,6 +16,8 @@ class Link(Protocol):
     """The largest CoAP block that fits into a datagram, as the SZX of RFC 7959."""
     before_send: Callable[[], object]
     """Called before anything is sent; when it raises, nothing is."""
+    on_renewed: Callable[[], object]
+    """Called when the peer may see this side at another address from now on."""
 
     @property
     def most_octets(self) -> int:

@@ -32,6 +32,8 @@ class Link:
         self.oversized = 0
         self.on_error = sys.print_exception
         self.before_send = _nothing
+        # Called when the peer may see this side at another address from now on.
+        self.on_renewed = _nothing
         self._peer = None
         self._source = None
         self._armed = asyncio.Event()

@@ -17,6 +17,7 @@ class Link:
     on_error: Callable[[Any], object]
     """Called with an exception that nobody has caught; none ends a link. Prints it."""
     before_send: Callable[[], object]
+    on_renewed: Callable[[], object]
     _tasks: list[asyncio.Task[Any]]
     _peer: Any
     _source: Any

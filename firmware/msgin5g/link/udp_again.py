@@ -12,13 +12,18 @@ _ALL_COAP_NODES_V6 = "ff02::fd"
 
 
 async def mend(link):
-    # A new socket at once the first time, then after 1, 2, 4 s ... up to a minute, until something is received.
+    # A new socket at once the first time, then after 1, 2, 4 s ... up to a minute, until something is received. When
+    # that has happened meanwhile the old one is kept: the peer goes on sending to it.
     # Whoever calls getaddrinfo() on a board stands still until a name server has answered or is given up.
     while True:
         try:
+            heard = link._heard
             await asyncio.sleep_ms(link._pause)
+            if link._heard != heard:
+                break
             link._pause = min(_LONGEST_PAUSE, link._pause * 2 or _FIRST_PAUSE)
             renew(link, *_where(link))
+            link.on_renewed()
             break
         except Exception as error:
             link._failed(error)
