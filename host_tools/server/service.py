@@ -224,7 +224,7 @@ class Service:
             party(messages.recipient(elements)),
             party(messages.originator(elements)),
             elements[wire.MESSAGE_TYPE],
-            messages.stored_id(elements),
+            _identity(elements),
             messages.segment(elements),
             body,
             self.expires(elements),
@@ -273,7 +273,7 @@ class Service:
             party(messages.recipient(elements)),
             party(messages.originator(elements)),
             elements[wire.MESSAGE_TYPE],
-            messages.stored_id(elements),
+            _identity(elements),
             messages.segment(elements),
         )
 
@@ -351,6 +351,13 @@ class Service:
         # In seconds, where the sender has said so.
         latency = elements.get(_LATENCY)
         return None if latency is None else min(max(latency, 0), self._longest_expiration * 1000) / 1000
+
+
+def _identity(elements: Elements) -> str:
+    # What the store knows a message or report by, besides whom it is from and for. It has a Message ID: it was checked.
+    identity = messages.stored_id(elements)
+    assert identity is not None
+    return identity
 
 
 def _priority(elements: Elements) -> int:
