@@ -323,7 +323,8 @@ class Service:
             return Outcome(wire.NO_SUCH_RECIPIENT, wire.DELIVERY_FAILED, wire.UNKNOWN_MESSAGE)
         self.counters["reports"] += 1
         # What its recipient has reported, no hop takes back. The other way round the recipient knows better.
-        if self._knows(elements | {wire.DELIVERY_STATUS: wire.REPORT_SUCCESS}):
+        success = {wire.DELIVERY_STATUS: wire.REPORT_SUCCESS}
+        if elements[wire.DELIVERY_STATUS] != wire.REPORT_SUCCESS and self._knows(elements | success):
             self.counters["duplicates"] += 1
             return ACCEPTED
         return self._deposit_report(elements, body, now)
