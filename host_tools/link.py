@@ -38,6 +38,9 @@ _SOCKET_BUFFER = 4 << 20
 # "All CoAP Nodes" (RFC 7252, 12.8).
 _ALL_COAP_NODES = "224.0.1.187"
 _ALL_COAP_NODES_V6 = "ff02::fd"
+# Directions, for who watches a link.
+IN = "in"
+OUT = "out"
 # Datagrams that wait for room in the socket's buffer. More are lost, and retransmitted by the endpoint.
 _MOST_UNSENT = 4096
 
@@ -73,6 +76,8 @@ class UdpLink:
         oversized: datagrams that were too long and dropped; never is a truncated one processed.
         on_failure: called with the exception when ``on_batch`` has failed and the link has closed. Unless it is set,
             the event loop's exception handler gets it.
+        on_datagram: called with (direction, datagram, address) for each datagram that was received and has been dealt
+            with (IN), and for each that is sent (OUT); None when nobody watches.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class UdpLink:
         self.errors = 0
         self.oversized = 0
         self.on_failure: Callable[[Exception], None] | None = None
+        self.on_datagram: Callable[[str, bytes | bytearray, tuple], None] | None = None
         self._on_batch = on_batch or self.transmit
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -220,6 +226,8 @@ class UdpLink:
                 self._socket.sendto(datagram, address)
             except OSError:
                 self.errors += 1
+        if self.on_datagram is not None:
+            self.on_datagram(OUT, datagram, address)
         return True
 
     def _put_off(self, datagrams: Sequence[tuple[bytes | bytearray, tuple]]) -> None:
@@ -276,6 +284,8 @@ class UdpLink:
                 self.oversized += 1
                 continue
             receive(data, len(data), address, at)
+            if self.on_datagram is not None:
+                self.on_datagram(IN, data, address)
         self._end_batch()
 
     def _set_timer(self) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 from msgin5g.link.slip import Deframer, Framer
 
-from host_tools.link import now
+from host_tools.link import IN, OUT, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +74,7 @@ class SerialPort:
         after: called after each reading that brought any.
         opened: how often it was opened; more than once means that it was away.
         errors: datagrams that were not sent: not there, too long, or nobody reads them.
+        on_datagram: as of :class:`~host_tools.link.UdpLink`; None when nobody watches.
     """
 
     def __init__(self, path: str, baud: int = 115200, most_octets: int = MOST_OCTETS) -> None:
@@ -83,6 +84,7 @@ class SerialPort:
         self.after: Callable[[], None] = lambda: None
         self.opened = 0
         self.errors = 0
+        self.on_datagram: Callable[[str, bytes | bytearray, tuple], None] | None = None
         self._speed = speed(baud)
         self.most_octets = most_octets
         self._deframer = Deframer(most_octets, self._on_frame)
@@ -122,6 +124,8 @@ class SerialPort:
             return
         self._unsent.append(octets)
         self._unsent_octets += len(octets)
+        if self.on_datagram is not None:
+            self.on_datagram(OUT, datagram, self.address)
         self._write()
 
     def counts(self) -> dict[str, int]:
@@ -194,6 +198,8 @@ class SerialPort:
 
     def _on_frame(self, buffer: bytearray, size: int) -> None:
         self.receive(buffer, size, self.address)
+        if self.on_datagram is not None:
+            self.on_datagram(IN, bytes(buffer[:size]), self.address)
 
     def _write(self) -> None:
         if self._descriptor is None or self._loop is None:
