@@ -26,7 +26,7 @@ class MiddleBox:
         self._random = random.Random(seed)
         # May be changed while it runs.
         self.loss, self.duplication = loss, duplication
-        self._delay, self._jitter = delay, jitter
+        self.delay, self.jitter = delay, jitter
         self._selector = selectors.DefaultSelector()
         self._front = self._open()
         self._front.bind(("127.0.0.1", 0))
@@ -37,7 +37,9 @@ class MiddleBox:
         self._under_way = []
         self._count = 0
         self._over = False
-        self.lost = self.duplicated = self.relayed = 0
+        # How many clients are to come to the server from another port from now on.
+        self._to_rebind = 0
+        self.lost = self.duplicated = self.relayed = self.rebound = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -51,6 +53,10 @@ class MiddleBox:
             sock.close()
         self._selector.close()
 
+    def rebind(self, count):
+        """Let so many clients, chosen at random, come from another port, as a NAT does that has forgotten them."""
+        self._to_rebind += count
+
     def _open(self):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
@@ -59,6 +65,7 @@ class MiddleBox:
 
     def _run(self):
         while not self._over:
+            self._rebind()
             wait = self._under_way[0][0] - time.monotonic() if self._under_way else 0.05
             for key, _ in self._selector.select(max(0, min(0.05, wait))):
                 self._read(key.fileobj)
@@ -66,6 +73,15 @@ class MiddleBox:
                 _, _, sock, datagram, address = heapq.heappop(self._under_way)
                 with contextlib.suppress(OSError):
                     sock.sendto(datagram, address)
+
+    def _rebind(self):
+        count, self._to_rebind = self._to_rebind, 0
+        for client in self._random.sample(list(self._backs), min(count, len(self._backs))):
+            sock = self._backs.pop(client)
+            del self._clients[sock]
+            self._selector.unregister(sock)
+            sock.close()
+            self.rebound += 1
 
     def _read(self, sock):
         while True:
@@ -95,5 +111,5 @@ class MiddleBox:
         for _ in range(copies):
             self._count += 1
             self.relayed += 1
-            at = time.monotonic() + self._delay + self._random.random() * self._jitter
+            at = time.monotonic() + self.delay + self._random.random() * self.jitter
             heapq.heappush(self._under_way, (at, self._count, sock, datagram, address))

@@ -57,6 +57,8 @@ async def until(condition, what, patience=PATIENCE):
 class Program:
     """`msgin5g` with arguments, as a process; what it prints is read line by line."""
 
+    command = (MSGIN5G,)
+
     def __init__(self, *arguments, log, environment=None):
         self.log = log
         self.lines = []
@@ -69,7 +71,7 @@ class Program:
         """Start it; returns at once."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                MSGIN5G,
+                *self.command,
                 *self._arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -110,6 +112,10 @@ class Program:
         if self._process and self._process.returncode is None:
             self._process.kill()
         await self.ended()
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     @property
     def running(self):
@@ -170,7 +176,7 @@ class Daemon(Program):
 
 
 class Server(Daemon):
-    def __init__(self, directory, gateways=(GATEWAY,), more="", security="oscore"):
+    def __init__(self, directory, gateways=(GATEWAY,), more="", security="oscore", ack_timeout=ACK_TIMEOUT):
         self.security = security
         self.service_id = "server@example.org"
         self.port, self.http_port = free_ports(2)
@@ -191,7 +197,7 @@ security = "{security}"
 {more}
 
 [coap]
-ack_timeout = {ACK_TIMEOUT}
+ack_timeout = {ack_timeout}
 
 [[credentials]]
 service_id = "*"
@@ -208,7 +214,16 @@ roles = ["as", "message-gateway"]
 
 
 class Gateway(Daemon):
-    def __init__(self, directory, server, ue_service_id=GATEWAY, name="gateway", more="", security=None):
+    def __init__(
+        self,
+        directory,
+        server,
+        ue_service_id=GATEWAY,
+        name="gateway",
+        more="",
+        security=None,
+        ack_timeout=ACK_TIMEOUT,
+    ):
         # Towards the server it is as the server wants it, towards clients too unless it is said.
         self.security = security or server.security
         self.service_id = ue_service_id
@@ -233,7 +248,7 @@ key_file = "{key.name}"
 {more}
 
 [coap]
-ack_timeout = {ACK_TIMEOUT}
+ack_timeout = {ack_timeout}
 """,
             name,
         )
