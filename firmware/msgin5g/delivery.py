@@ -140,6 +140,11 @@ class Delivery:
         hop = self._hops.get(name)
         return hop is not None and hop.paused_until is not None
 
+    def silent(self, name):
+        # Has the hop not answered the last time?
+        hop = self._hops.get(name)
+        return hop is not None and hop.failures > 0
+
     def under_way(self, item):
         # Has it been sent, with the outcome still open? Then it has not expired, whatever the clock says.
         return item.key in self._under_way or item.key in self._kept

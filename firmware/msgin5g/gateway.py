@@ -68,6 +68,8 @@ class Gateway:
         }
         # Called with (word, {detail}) for what an operator wants to read.
         self.on_event = _nobody_listens
+        # Called, unless None, with (word, item or None, UE Service ID, now) for each message: gateway_operator.py.
+        self.on_traffic = None
         self._server_address = server_address
         store = Shares(store, most_messages_per_ue, self.counters)
         up_coap = CoapClient(up, most_body=most_body)
@@ -130,6 +132,12 @@ class Gateway:
 
     def stop(self, on_done, now):
         self.registration.stop(on_done, now)
+
+    def registering(self, ue_service_id):
+        # Has it asked to be registered, and the server not answered yet?
+        return ue_service_id in self._registering or (
+            self._bulk is not None and self._bulk.holds(ue_service_id)
+        )
 
     def resources(self):
         # For their counters.
@@ -289,6 +297,8 @@ class Gateway:
         there = entry is not None and entry.address == request.peer.address
         if entry is not None and (request.context.name == ue_service_id if request.context else there):
             self._relay.clients.sleepers.heard(entry, now)
+            if self.on_traffic is not None:
+                self.on_traffic("heard", None, ue_service_id, now)
             if not there:
                 self._moved(entry, request.peer.address, now)
             elif self._relay.downlink.waiting(ue_service_id):

@@ -48,6 +48,9 @@ class Bulk:
             and self._wall_clock() is not None
         )
 
+    def holds(self, ue):
+        return ue in self._held
+
     def drop(self, ue):
         # It is registered by itself.
         self._held.pop(ue, None)

@@ -103,6 +103,7 @@ class Downlink:
 
         def on_response(response, now):
             if meaning(response) == ACCEPTED:
+                self._delivered((item,), now)
                 done(KEPT if large else DONE, now)
             elif self._comes_back(entry, response):
                 done(LATER, now)
@@ -123,6 +124,7 @@ class Downlink:
 
         def on_response(response, now):
             if meaning(response) == ACCEPTED:
+                self._delivered(items, now)
                 done(DONE, now)
             elif self._comes_back(entry, response):
                 done(LATER, now)
@@ -136,6 +138,11 @@ class Downlink:
             self.post(entry, body, on_response, now)
         except EndpointFull:
             done(LATER, now)
+
+    def _delivered(self, items, now):
+        if self._gateway.on_traffic is not None:
+            for item in items:
+                self._gateway.on_traffic("delivered", item, item.hop, now)
 
     def _comes_back(self, entry, response):
         # No answer, no room, or somebody else at this address: the client will be back, or is already.

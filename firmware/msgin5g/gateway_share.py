@@ -31,6 +31,9 @@ class Shares:
             self._used[name] = used + 1
         return item
 
+    def used(self, name):
+        return self._used.get(name, 0)
+
     def remove(self, item):
         self._release(item)
         self._store.remove(item)

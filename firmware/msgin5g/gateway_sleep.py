@@ -23,18 +23,24 @@ class Sleepers:
         return len(self._opens)
 
     def listens(self, entry):
+        until = self.sleeps(entry)
+        if until is None:
+            return True
+        self._opens[entry.ue_service_id] = until
+        return False
+
+    def sleeps(self, entry):
+        # Until when; None when it listens.
         schedule = entry.said()[0]
         wall = self._wall_clock()
         if not schedule or wall is None:
-            return True
-        ue = entry.ue_service_id
-        until = self._asleep.get(ue)
+            return None
+        until = self._asleep.get(entry.ue_service_id)
         if until is None or until <= wall:
             is_open, until = _open_at(schedule, wall)
-            if is_open or wall < self._awake.get(ue, 0):
-                return True
-        self._opens[ue] = until
-        return False
+            if is_open or wall < self._awake.get(entry.ue_service_id, 0):
+                return None
+        return until
 
     def heard(self, entry, now):
         # A sign of life.

@@ -81,9 +81,16 @@ class Relay:
             return False
         if item is None:
             self._counters["duplicates"] += 1
-        elif delivery is not self.uplink or self._registration.registered:
+            return True
+        if self._gateway.on_traffic is not None:
+            self._gateway.on_traffic("stored", item, hop or originator, now)
+        if delivery is not self.uplink or self._registration.registered:
             delivery.add(item, now)
         return True
+
+    def shares(self):
+        # The store, which knows how much each UE has of it.
+        return self._store
 
     def replace(self, item, elements, now):
         # What waits for the server, and is not under way, becomes another; it is the newest then.
@@ -136,6 +143,8 @@ class Relay:
         def on_response(response, now):
             outcome = meaning(response)
             if outcome == ACCEPTED:
+                if self._gateway.on_traffic is not None:
+                    self._gateway.on_traffic("delivered", item, item.originator, now)
                 done(DONE, now)
                 if response.payload and item.kind == wire.MSG:
                     said = told(response)
@@ -235,6 +244,8 @@ class Relay:
             if self.uplink.under_way(item) or self.downlink.under_way(item):
                 continue
             self._counters["expired"] += 1
+            if self._gateway.on_traffic is not None:
+                self._gateway.on_traffic("expired", item, item.hop or item.originator, now)
             self._store.remove(item)
             if item.hop != UP:
                 self.report_failure(item, wire.EXPIRED, now)
