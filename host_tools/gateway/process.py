@@ -15,6 +15,7 @@ from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
 from host_tools import quick_json
+from host_tools.gateway.capture import Recorders, Watched
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
@@ -84,6 +85,7 @@ class GatewayProcess:
         self.applications = self._application_clients()
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
+        self.recorders = Recorders(self._watched)
         self.http = self._http_server()
         self._registered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -125,6 +127,7 @@ class GatewayProcess:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""
         for task in self._tasks:
             task.cancel()
+        self.recorders.close()
         if self.http:
             await self.http.stop()
         answered = asyncio.Event()
@@ -211,6 +214,19 @@ class GatewayProcess:
             endpoint,
         )
         return [UdpLink(endpoint, self.settings.host, port, self._settle)]
+
+    def _watched(self) -> list[Watched]:
+        # What `msgin5g capture` can record.
+        down = self.serial.endpoint
+        return [
+            Watched("clients", self.down, down, self.down.address, True),
+            *(Watched(port.path, port, down, None, True) for port in self.serial.ports),
+            Watched("server", self.up, self.up.endpoint, self.up.address, False),
+            *(
+                Watched("applications", link, link.endpoint, link.address, False)
+                for link in self.applications
+            ),
+        ]
 
     def _http_server(self) -> HttpServer | None:
         # The operator's page.
