@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench import document
 
-NAMES = ("codec", "oscore", "accepts", "latency", "octets", "flash", "heap", "smallest_heap")
+NAMES = ("codec", "oscore", "accepts", "relay", "latency", "octets", "flash", "heap", "smallest_heap")
 
 
 def main() -> int:
