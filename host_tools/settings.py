@@ -110,6 +110,7 @@ class GatewaySettings(_Settings):
         bulk_registration_seconds: how long clients that are in no hurry wait at most to be registered together; 0 for
             each by itself.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
+        mdns: whether it lets itself be found by mDNS, which needs the extra ``discovery``.
         serial: devices of serial ports with a client at the other end, beside UDP.
         baud: bits a second on those.
         application_clients_port: UDP port for clients of ``applications``, at ``host``; not set for none.
@@ -133,6 +134,7 @@ class GatewaySettings(_Settings):
     most_requests_per_second: Count = 1000
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
+    mdns: bool = False
     serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     baud: int = 115200
     application_clients_port: Port | None = None

@@ -14,7 +14,7 @@ from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
-from host_tools import quick_json
+from host_tools import discovery, quick_json
 from host_tools.gateway.capture import Recorders, Watched
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
@@ -87,6 +87,9 @@ class GatewayProcess:
             endpoint.on_error = self._on_error
         self.recorders = Recorders(self._watched)
         self.http = self._http_server()
+        self._announcement = (
+            discovery.Announcement(settings.ue_service_id, *self.down.address) if settings.mdns else None
+        )
         self._registered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,6 +108,8 @@ class GatewayProcess:
             link.start()
         self.gateway.start(now())
         self.up.flush()
+        if self._announcement:
+            await self._announcement.start()
         self._tasks = [asyncio.create_task(housekeep(self.store, self.snapshot, _log))]
         if self.contexts:
             self._tasks.append(asyncio.create_task(self.contexts.watch()))
@@ -128,6 +133,8 @@ class GatewayProcess:
         for task in self._tasks:
             task.cancel()
         self.recorders.close()
+        if self._announcement:
+            await self._announcement.stop()
         if self.http:
             await self.http.stop()
         answered = asyncio.Event()
