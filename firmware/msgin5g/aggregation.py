@@ -13,11 +13,9 @@ from .delivery import HIGH
 _SMALL = 2
 _MOST_MESSAGES = 16
 _LINGER = 2000
-# Messages whose targets are remembered while they wait.
-_MOST_REMEMBERED = 32
 
 
-def _addresses():
+def addresses():
     for _, element in wire.ORIGINATORS + wire.RECIPIENTS:
         yield element
 
@@ -40,7 +38,7 @@ def join(several):
     first = several[0]
     number, individuals = _lists(first[wire.MESSAGE_TYPE])
     common = {}
-    for element in _addresses():
+    for element in addresses():
         if element in first:
             common[element] = first[element]
     common[wire.MESSAGE_TYPE] = first[wire.MESSAGE_TYPE]
@@ -64,7 +62,7 @@ def split(elements):
         one = part.copy()
         one.pop(wire.SEGMENTATION_SET_ID, None)
         # From whom and to whom is what the whole says, whatever its parts say.
-        for element in _addresses():
+        for element in addresses():
             one.pop(element, None)
             if element in elements:
                 one[element] = elements[element]
@@ -76,6 +74,9 @@ def split(elements):
 
 
 class Gather:
+    # Messages whose targets are remembered while they wait.
+    most_remembered = 32
+
     def __init__(
         self,
         endpoint,
@@ -110,7 +111,7 @@ class Gather:
 
     def _waits(self, first, now):
         if first.key not in self._waiting:
-            if len(self._waiting) >= _MOST_REMEMBERED:
+            if len(self._waiting) >= self.most_remembered:
                 self._waiting.clear()
             self._waiting[first.key] = (first.hop, ticks.add(now, self._linger))
             self._endpoint.arm(self._waiting[first.key][1])
@@ -149,8 +150,8 @@ class Gather:
                 return None
             if aggregated(elements) or wire.SEGMENTATION_SET_ID in elements:
                 return None
-            target = "\t".join([item.kind] + [elements.get(element, "") for element in _addresses()])
-            if len(self._targets) >= _MOST_REMEMBERED:
+            target = "\t".join([item.kind] + [elements.get(element, "") for element in addresses()])
+            if len(self._targets) >= self.most_remembered:
                 self._targets.clear()
             self._targets[item.key] = target
         return target

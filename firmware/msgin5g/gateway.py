@@ -28,6 +28,7 @@ from .resource import (
     in_json,
     meaning,
 )
+from .store import Full
 
 
 class Gateway:
@@ -47,11 +48,13 @@ class Gateway:
         most_requests_per_second=1000,
         bulk_registration_seconds=0,
         packet_size=None,
+        most_documents=256,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
-        # packet_size(address) -> octets of the longest packet on the link of a client.
+        # packet_size(address) -> octets of the longest packet on the link of a client. most_documents: of the server's
+        # that are kept for the clients, and that are observed for them.
         self.ue_service_id = ue_service_id
         self.counters = {
             "messages_up": 0,
@@ -113,7 +116,7 @@ class Gateway:
         self.application_clients = None
         self._stored = Stored(self, self._relay, store)
         self.selection = SelectionResponder(self, self.coap_server, down, packet_size)
-        self._forwarding = Forwarding(self, self.coap_server, up_coap, server_address)
+        self._forwarding = Forwarding(self, self.coap_server, up_coap, server_address, most_documents)
         self._bulk = None
         if bulk_registration_seconds:
             from .gateway_bulk import Bulk
@@ -226,7 +229,11 @@ class Gateway:
         ue_service_id = elements[wire.UE_SERVICE_ID]
         body = in_json(request, elements)
         entry = Registered(ue_service_id, request.peer.address, None, body, request.content_format)
-        self.enter(entry, now)
+        try:
+            self.enter(entry, now)
+        except Full:
+            self._refuse_registration(request, elements, wire.UNAVAILABLE, wire.STORE_FULL, now)
+            return
         result = self.result(entry)
         self.clients.answer(request, wire.REGISTERED, now, result)
         if result.get(wire.MESSAGES_WAITING):

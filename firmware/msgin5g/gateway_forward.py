@@ -10,14 +10,13 @@ from .gateway_watch import Watches
 
 # Seconds after which a client may ask again when the server is out of reach.
 _AGAIN = 5
-# Answers about configuration that are kept as long as the server says, and the longest time in seconds.
-_MOST_KEPT = 256
+# Answers about configuration are kept as long as the server says: the longest time in seconds.
 _LONGEST_KEPT = 3600
 _CONFIGURATION = configuration.COLLECTION_PATH.split("%")[0]
 
 
 class Forwarding:
-    def __init__(self, gateway, server, up_coap, server_address):
+    def __init__(self, gateway, server, up_coap, server_address, most):
         self._gateway = gateway
         self._counters = gateway.counters
         for name in ("forwarded", "forwarding_refused", "configurations_kept"):
@@ -25,13 +24,14 @@ class Forwarding:
         self._server = server
         self._up_coap = up_coap
         self._server_address = server_address
-        # (path, query) -> (until when, response)
+        # (path, query) -> (until when, response), so many at most
+        self._most = most
         self._kept = {}
         for method in (coap.GET, coap.POST, coap.DELETE):
             server.add(wire.TOPICS_PATH, method, self._on_topics)
         server.add_behind(_CONFIGURATION, {coap.GET: self._on_configuration})
         lost = gateway.registration.renew
-        self.watches = Watches(server, up_coap, server_address, self._relay, self._unavailable, lost)
+        self.watches = Watches(server, up_coap, server_address, self._relay, self._unavailable, lost, most)
 
     # -- topics
 
@@ -96,7 +96,7 @@ class Forwarding:
 
     def _keep(self, key, response, now):
         seconds = 60 if response.max_age == ABSENT else min(response.max_age, _LONGEST_KEPT)
-        if len(self._kept) >= _MOST_KEPT and key not in self._kept:
+        if len(self._kept) >= self._most and key not in self._kept:
             self._kept.clear()
         self._kept[key] = (ticks.add(now, seconds * 1000), response)
 

@@ -5,19 +5,18 @@ from .coap import numbers as coap
 from .coap.endpoint import Full
 from .coap.message import ABSENT, uri_options
 
-_MOST = 256
-
 
 class Watches:
     # answer(request, response, now): a response that is no state. unavailable(request, now): none came. lost(now): the
-    # server does not answer.
-    def __init__(self, server, up_coap, server_address, answer, unavailable, lost):
+    # server does not answer. most: resources that are observed.
+    def __init__(self, server, up_coap, server_address, answer, unavailable, lost, most):
         self.server = server
         self.answer = answer
         self.unavailable = unavailable
         self.lost = lost
         self._up_coap = up_coap
         self._server_address = server_address
+        self._most = most
         self._watches = {}
 
     def __len__(self):
@@ -27,9 +26,9 @@ class Watches:
         # The first who wants to observe a resource; the next ones find it among the server's. False: it can't be.
         watch = self._watches.get(request.path)
         if watch is None:
-            if len(self._watches) >= _MOST:
+            if len(self._watches) >= self._most:
                 self._make_room(now)
-            if len(self._watches) >= _MOST:
+            if len(self._watches) >= self._most:
                 return False
             watch = _Watch(self, request.path)
             try:

@@ -66,9 +66,9 @@ class Registry:
         return len(self._entries) >= self._most
 
     def save(self, entry):
-        # Durable with the store's next commit.
-        self._entries[entry.ue_service_id] = entry
+        # Durable with the store's next commit. Raises the store's Full, and then nothing has changed.
         self._store.save_registered(entry)
+        self._entries[entry.ue_service_id] = entry
 
     def remove(self, ue_service_id):
         if self._entries.pop(ue_service_id, None):

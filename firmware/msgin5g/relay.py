@@ -6,8 +6,9 @@ from .coap import numbers as coap
 from .coap.client import Response
 from .coap.endpoint import TIMEOUT
 from .coap.endpoint import Full as EndpointFull
-from .delivery import AGAIN, DONE, LATER, LOW, Delivery
+from .delivery import AGAIN, DONE, LATER, LOW
 from .gateway_downlink import Downlink
+from .gateway_fair import FairDelivery
 from .resource import ACCEPTED, NOT_NOW, NOT_REGISTERED, failure_cause, meaning, request_options, told
 from .store import Full as StoreFull
 
@@ -24,7 +25,10 @@ _MOST_EXPIRED = 100
 
 class Relay:
     # registry: of the clients. registration: the gateway's own. event(word, **detail): for an operator.
-    def __init__(self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window):
+    # linger: how long what is small waits for company on its way up, in ms; None: it always travels alone.
+    def __init__(
+        self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window, linger
+    ):
         self._gateway = gateway
         self._registry = gateway.registry
         self._registration = gateway.registration
@@ -35,7 +39,16 @@ class Relay:
         self._server_address = server_address
         self._store = store
         self._wall_clock = wall_clock
-        self.uplink = Delivery(self._up, store, self._send_up, wall_clock, up_window, 2 * up_window)
+        self._together = None
+        if linger is not None:
+            from .gateway_aggregate import Together
+
+            self._together = Together(self, self._up, gateway.counters, linger)
+        self.uplink = FairDelivery(
+            self._up, store, self._send_up, wall_clock, up_window, 2 * up_window, self._together
+        )
+        if linger:
+            self._together.pump = self.uplink.pump
         self.clients = Downlink(gateway, down, store, wall_clock, most_body, self.report_failure)
         self.downlink = self.clients.delivery
         self._expiry_due = None
@@ -140,15 +153,18 @@ class Relay:
             on_response(_NO_RESPONSE, now)
 
     def _send_up(self, hop, item, done, now):
+        if isinstance(item, list):
+            self._together.send(item, done, now)
+            return
+
         def on_response(response, now):
             outcome = meaning(response)
             if outcome == ACCEPTED:
-                if self._gateway.on_traffic is not None:
-                    self._gateway.on_traffic("delivered", item, item.originator, now)
+                self.delivered(item, now)
                 done(DONE, now)
                 if response.payload and item.kind == wire.MSG:
                     said = told(response)
-                    self._tell_client(item, said.get(wire.DELIVERY_STATUS), said.get(wire.FAILURE_CAUSE), now)
+                    self.tell_client(item, said.get(wire.DELIVERY_STATUS), said.get(wire.FAILURE_CAUSE), now)
                 elif item.kind == wire.DEREG and self._registry.get(item.originator):
                     # It has registered again before the server heard that it had gone.
                     self._register_again_at_server(item.originator, _ignore, now)
@@ -156,12 +172,20 @@ class Relay:
                 self._not_registered(item, done, now)
             elif outcome == NOT_NOW:
                 done(LATER, now)
-                if response.code is None and response is not _NO_RESPONSE:
-                    self._registration.renew(now)
+                self.no_answer(response, now)
             else:
                 self._refused_by_server(item, failure_cause(response), done, now)
 
         self.post_up(item.body, on_response, now)
+
+    def delivered(self, item, now):
+        if self._gateway.on_traffic is not None:
+            self._gateway.on_traffic("delivered", item, item.originator, now)
+
+    def no_answer(self, response, now):
+        # Or one that says to come later. A server that is silent may be gone.
+        if response.code is None and response is not _NO_RESPONSE:
+            self._registration.renew(now)
 
     def _not_registered(self, item, done, now):
         # The server has forgotten the client, or this gateway, or both. The item waits for it, nothing else does.
@@ -198,9 +222,9 @@ class Relay:
             self._registry.remove(item.originator)
             self.clients.forget(item.originator)
         elif item.kind == wire.MSG:
-            self._tell_client(item, wire.DELIVERY_FAILED, cause, now)
+            self.tell_client(item, wire.DELIVERY_FAILED, cause, now)
 
-    def _tell_client(self, item, status, cause, now):
+    def tell_client(self, item, status, cause, now):
         # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
         elements = messages.response((wire.UE, item.originator), item.message_id, status, cause)
         hop = item.originator
@@ -250,7 +274,7 @@ class Relay:
             if item.hop != UP:
                 self.report_failure(item, wire.EXPIRED, now)
             elif item.kind == wire.MSG:
-                self._tell_client(item, wire.DELIVERY_FAILED, wire.EXPIRED, now)
+                self.tell_client(item, wire.DELIVERY_FAILED, wire.EXPIRED, now)
 
 
 def _ignore(response, now):

@@ -34,6 +34,7 @@ class Setup:
     def __init__(self, **options):
         self.world = World()
         self.server = FakeServer(self.world)
+        self.server.takes_apart = True
         for kind in (wire.SEGREC, wire.SEGCONFIR, wire.SFUPD):
             self.server.resource._handlers[kind] = self.server._on_message
         self.store = RegisteredStore(most_items=100, most_known=1000)

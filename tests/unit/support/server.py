@@ -1,6 +1,7 @@
 # The least that is a server to a gateway or a client: accepts registrations and messages, and remembers them.
 
 from msgin5g import messages, wire
+from msgin5g.aggregation import aggregated, split
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
@@ -25,6 +26,9 @@ class FakeServer:
         )
         self.registered = {}
         self.received = []
+        # What came as one counts as what it is made of (8.4); how many each request carried.
+        self.takes_apart = False
+        self.carried = []
         # (code, elements) to answer the next messages with, instead of acceptance
         self.answers = []
         # Elements to answer the next registrations with, instead of success.
@@ -56,7 +60,9 @@ class FakeServer:
             code, told = self.answers.pop(0)
             self.resource.answer(request, code, now, told)
             return
-        self.received.append(elements)
+        parts = split(elements) if self.takes_apart and aggregated(elements) else [elements]
+        self.carried.append(len(parts))
+        self.received += parts
         self.resource.answer(request, wire.ACCEPTED, now)
 
     def post(self, address, elements):
