@@ -101,8 +101,11 @@ class GatewaySettings(_Settings):
         host: address to listen on for clients.
         port: port to listen on for clients; 0 for any.
         database: file of the store.
-        http_host: where the operator's page (/healthz, /metrics) is served; http_port is not set for none.
+        http_host: where the operator's page, /healthz and /metrics are served.
         http_port: its port; 0 for any.
+        http_certificate: PEM file; with http_key that is https.
+        http_key: PEM file.
+        page: is there an operator's page?
         most_devices: bound of registered clients.
         most_messages: bound of messages in the store.
         most_messages_per_ue: bound of those that one UE has sent, and of those that wait for it.
@@ -127,7 +130,10 @@ class GatewaySettings(_Settings):
     port: Port = wire.PORT
     database: Path = Path("gateway.sqlite")
     http_host: str = "127.0.0.1"
-    http_port: Port | None = None
+    http_port: Port = 8081
+    http_certificate: Path | None = None
+    http_key: Path | None = None
+    page: bool = True
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
     most_messages_per_ue: Count = 10_000
@@ -152,6 +158,8 @@ class GatewaySettings(_Settings):
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
         host_and_port(self.server)
+        if (self.http_certificate is None) != (self.http_key is None):
+            raise SettingsError("http_certificate and http_key: one needs the other")
         try:
             serial_link.speed(self.baud)
         except ValueError as error:
