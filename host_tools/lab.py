@@ -78,6 +78,7 @@ def gateway_settings(
         server=f"{server[0]}:{server[1]}",
         host=_LOOPBACK,
         port=port,
+        http_port=0,
         database=directory / "gateway.sqlite",
         coap=Coap(ack_timeout=ack_timeout),
         security=security,

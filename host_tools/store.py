@@ -150,6 +150,11 @@ class SqliteStore:
         return self._count
 
     @property
+    def next_key(self) -> int:
+        """The key of the next message."""
+        return self._next_key
+
+    @property
     def uncommitted(self) -> bool:
         """Is there anything that is not durable yet?"""
         return self._open or bool(self._rows or self._fresh)

@@ -51,3 +51,15 @@ def flush(gateway, ue, after, now):
             gateway.on_traffic("flushed", item, ue, now)
     gateway.counters["flushed"] = gateway.counters.get("flushed", 0) + count
     return count, items[-1].key if len(items) == _AT_ONCE else None
+
+
+def queues(gateway):
+    # Messages that wait for UEs, and for the server, and how many UEs they wait for. It walks over all of them.
+    down = up = ues = 0
+    for name, used in gateway._relay.shares().all_used():
+        if name.startswith("\t"):
+            up += used
+        else:
+            down += used
+            ues += 1
+    return down, up, ues

@@ -34,6 +34,9 @@ class Shares:
     def used(self, name):
         return self._used.get(name, 0)
 
+    def all_used(self):
+        return self._used.items()
+
     def remove(self, item):
         self._release(item)
         self._store.remove(item)

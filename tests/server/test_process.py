@@ -65,6 +65,7 @@ def test_a_gateway_that_cannot_store_sends_nothing_and_ends(tmp_path, monkeypatc
             server="127.0.0.1",
             host="127.0.0.1",
             port=0,
+            http_port=0,
             database=tmp_path / "gateway.sqlite",
         )
     )

@@ -1,0 +1,107 @@
+"""What a gateway is doing, for its operator: as JSON (`/api/state`), and for the page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from msgin5g import gateway_operator
+from msgin5g.delivery import HIGH, LOW
+
+from host_tools.gateway.watch import DOWN, UP
+
+if TYPE_CHECKING:
+    from host_tools.gateway.process import GatewayProcess
+    from host_tools.gateway.watch import Watch
+
+# The share of its time that a gateway gives to counting.
+_SHARE = 0.01
+# How often it counts at most, in seconds.
+_COUNT_INTERVAL = 1.0
+_OLDEST = "SELECT min(key) FROM messages WHERE hop = '' AND priority = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What takes a walk over all UEs, and so is not counted each time it is asked for.
+
+    Attributes:
+        enrolled: devices that are let in.
+        revoked: devices that are not any more.
+        waiting_up: messages on their way to the server.
+        waiting_down: messages on their way to UEs.
+        ues_waiting: UEs that messages wait for.
+    """
+
+    enrolled: int
+    revoked: int
+    waiting_up: int
+    waiting_down: int
+    ues_waiting: int
+
+
+class State:
+    """The state of a gateway.
+
+    Args:
+        process: the gateway.
+        watch: what watches it.
+    """
+
+    def __init__(self, process: GatewayProcess, watch: Watch) -> None:
+        self.process = process
+        self.watch = watch
+        self._totals: Totals | None = None
+        self._next = 0.0
+
+    def totals(self) -> Totals:
+        """Counted lately: the more UEs there are, the more rarely."""
+        begun = time.monotonic()
+        if self._totals is None or begun >= self._next:
+            down, up, ues = gateway_operator.queues(self.process.gateway)
+            enrolled = revoked = 0
+            if self.process.contexts:
+                (enrolled, revoked), *_ = self.process.store.rows(
+                    "SELECT count(*), ifnull(sum(revoked), 0) FROM devices"
+                )
+            self._totals = Totals(enrolled - revoked, revoked, up, down, ues)
+            ended = time.monotonic()
+            self._next = ended + max(_COUNT_INTERVAL, (ended - begun) / _SHARE)
+        return self._totals
+
+    def uplink(self) -> dict[str, Any]:
+        """Registered at the server?, its address, how the link is protected, what waits for it."""
+        process = self.process
+        oldest = [process.store.rows(_OLDEST, (priority,))[0][0] for priority in range(HIGH, LOW + 1)]
+        keys = [key for key in oldest if key is not None]
+        since = self.watch.stored_at(min(keys)) if keys else None
+        return {
+            "server": process.settings.server,
+            "protection": process.settings.server_security,
+            "registered": bool(process.gateway.registration.registered),
+            "waiting": self.totals().waiting_up,
+            # Null while nothing waits; since before the start when it is older than the gateway's memory of it.
+            "oldest_waiting_since": since if since or not keys else self.watch.started,
+            "oldest_before_start": bool(keys) and since is None,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it; times are in seconds since 1970, durations in seconds."""
+        process = self.process
+        watch = self.watch
+        return {
+            "gateway": process.settings.ue_service_id,
+            "started": watch.started,
+            "now": time.time(),
+            "listening": process.addresses(),
+            "protection": process.settings.security,
+            "uplink": self.uplink(),
+            "devices": {
+                **asdict(self.totals()),
+                "registered": len(process.gateway.registry),
+            },
+            "delivery_seconds": {side: watch.percentiles(side) for side in (UP, DOWN)},
+            "per_minute": watch.per_minute(),
+            "counters": dict(process.snapshot()),
+        }
