@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 
 from host_tools import discovery, quick_json
 from host_tools.gateway.capture import Recorders, Watched
+from host_tools.gateway.page import Page
+from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
@@ -81,11 +83,13 @@ class GatewayProcess:
             bulk_registration_seconds=settings.bulk_registration_seconds,
             packet_size=self._packet_size,
         )
+        self.watch = self._watch()
         self.gateway.on_event = self._on_event
         self.applications = self._application_clients()
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
         self.recorders = Recorders(self._watched)
+        self.page = Page(self, self.watch) if self.watch else None
         self.http = self._http_server()
         self._announcement = (
             discovery.Announcement(settings.ue_service_id, *self.down.address) if settings.mdns else None
@@ -99,8 +103,7 @@ class GatewayProcess:
         Raises:
             OSError: an address can't be used, or another program listens there.
         """
-        if self.http:
-            await self.http.start()
+        await self.http.start()
         self.down.start()
         self.serial.start(self.down.flush)
         self.up.start()
@@ -125,8 +128,7 @@ class GatewayProcess:
     def addresses(self) -> dict[str, str]:
         """Where it listens."""
         host, port = self.down.address
-        addresses = {"coap": f"coap://{host}:{port}"}
-        return addresses | {"http": self.http.url} if self.http else addresses
+        return {"coap": f"coap://{host}:{port}", "http": self.http.url}
 
     async def stop(self) -> None:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""
@@ -135,8 +137,7 @@ class GatewayProcess:
         self.recorders.close()
         if self._announcement:
             await self._announcement.stop()
-        if self.http:
-            await self.http.stop()
+        await self.http.stop()
         answered = asyncio.Event()
         self.gateway.stop(lambda _now: answered.set(), now())
         self.up.flush()
@@ -160,6 +161,7 @@ class GatewayProcess:
             "store_messages": len(self.store),
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
+            **{f"page_{key}": value for key, value in (self.page.counters if self.page else {}).items()},
             **self.gateway.counters,
         }
         for name, link in (("down", self.down), ("up", self.up)):
@@ -235,14 +237,23 @@ class GatewayProcess:
             ),
         ]
 
-    def _http_server(self) -> HttpServer | None:
-        # The operator's page.
-        if self.settings.http_port is None:
+    def _watch(self) -> Watch | None:
+        # For the operator's page.
+        if not self.settings.page:
             return None
-        page = Starlette(
-            routes=routes("gateway", self.snapshot, lambda: self.gateway.registration.registered)
+        watch = Watch(self.store.next_key, self.settings.most_devices)
+        gateway: Any = self.gateway
+        gateway.on_traffic = watch.on_traffic
+        return watch
+
+    def _http_server(self) -> HttpServer:
+        # The operator's page, or only what everybody may ask.
+        settings = self.settings
+        open_to_all = routes("gateway", self.snapshot, lambda: self.gateway.registration.registered)
+        app = self.page.app(open_to_all) if self.page else Starlette(routes=open_to_all)
+        return HttpServer(
+            app, settings.http_host, settings.http_port, settings.http_certificate, settings.http_key
         )
-        return HttpServer(page, self.settings.http_host, self.settings.http_port)
 
     def _settle(self) -> None:
         # Nothing leaves before it is durable; one commit serves the whole batch, whichever link it came from.
@@ -254,6 +265,8 @@ class GatewayProcess:
 
     def _on_event(self, word: str, detail: dict[str, Any]) -> None:
         _log.info(word, **detail)
+        if self.watch:
+            self.watch.on_event(word, detail)
         if self.gateway.registration.registered:
             self._registered.set()
 
