@@ -58,13 +58,18 @@ class Found(NamedTuple):
     how: str
 
 
+def has_mdns() -> bool:
+    """Is there what mDNS needs?"""
+    return importlib.util.find_spec("zeroconf") is not None
+
+
 def check() -> None:
-    """Is there what mDNS needs?
+    """Make sure that there is what mDNS needs.
 
     Raises:
-        SettingsError: no; the message has the way out.
+        SettingsError: there is not; the message has the way out.
     """
-    if importlib.util.find_spec("zeroconf") is None:
+    if not has_mdns():
         raise SettingsError(MISSING)
 
 
@@ -115,17 +120,20 @@ class Announcement:
             await zeroconf.async_close()
 
 
-async def find(seconds: float, interface: str = "0.0.0.0", group: str | None = None) -> list[Found]:
+async def find(
+    seconds: float, interface: str = "0.0.0.0", group: str | None = None, port: int = wire.PORT
+) -> list[Found]:
     """Gateways that are in reach, by both ways, sorted; mDNS only where there is the package for it.
 
     Args:
         seconds: how long to listen.
         interface: address of the network interface to listen on; any for all.
         group: where the standard's request goes; None for "All CoAP Nodes".
+        port: the port that it goes to.
     """
     # One may fail where the other works: a network without multicast, or a broadcast address given.
     outcomes = await asyncio.gather(
-        by_mdns(seconds, interface), by_selection(seconds, interface, group), return_exceptions=True
+        by_mdns(seconds, interface), by_selection(seconds, interface, group, port), return_exceptions=True
     )
     errors = [one for one in outcomes if isinstance(one, BaseException)]
     if len(errors) == len(outcomes):

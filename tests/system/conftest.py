@@ -48,11 +48,15 @@ class Board(boards.Board):
 class ApplicationServer:
     """An Application Server with a listener, that keeps what its application has got."""
 
-    def __init__(self, service_id, server, token=TOKEN):
+    def __init__(self, service_id, server, token=TOKEN, on_message=None, on_report=None):
         self.messages = []
         self.reports = []
         self._as = application_server.ApplicationServer(
-            service_id, server.url, token, self.messages.append, self.reports.append
+            service_id,
+            server.url,
+            token,
+            on_message or self.messages.append,
+            on_report or self.reports.append,
         )
         self._listener = HttpServer(self._as.app)
         self.send = self._as.send

@@ -1,0 +1,100 @@
+"""One run of the campaign."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.faults import verdict
+from tests.faults.faults import Faults
+from tests.faults.site import Site
+from tests.faults.traffic import Ledger, Traffic
+
+# Seconds for which applications send and faults happen, and that all may take to settle when they are over.
+SECONDS = 8.0
+PATIENCE = 120.0
+
+
+@dataclass
+class Result:
+    """What came of a run.
+
+    Attributes:
+        seed: that repeats it.
+        seconds: that it took.
+        sent: messages by direction.
+        faults: by kind.
+        datagrams: what the middle boxes did.
+        outcomes: of the messages.
+        wrong: what is wrong with it, a line each.
+    """
+
+    seed: int
+    seconds: float = 0
+    sent: Counter = field(default_factory=Counter)
+    faults: Counter = field(default_factory=Counter)
+    datagrams: Counter = field(default_factory=Counter)
+    outcomes: Counter = field(default_factory=Counter)
+    wrong: list = field(default_factory=list)
+
+
+async def run(seed, directory, library, seconds=SECONDS):
+    """A run, in a folder that is there; returns its result."""
+    chance = random.Random(seed)
+    begin = time.monotonic()
+    result = Result(seed)
+    ledger = Ledger()
+    site = Site(directory, library, chance, ledger)
+    try:
+        await _play(site, ledger, chance, result, seconds)
+    except Exception as error:
+        result.wrong.append(f"{type(error).__name__}: {error}")
+    finally:
+        await site.stop()
+    result.seconds = time.monotonic() - begin
+    return result
+
+
+async def _play(site, ledger, chance, result, seconds):
+    await site.start()
+    traffic = Traffic(site, ledger, chance, seconds)
+    faults = Faults(site, ledger, chance, seconds)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(faults.run())
+        for sender in traffic.tasks():
+            tasks.create_task(sender)
+    faults.calm()
+    await _settled(site, ledger)
+    result.sent, result.faults = traffic.sent, faults.done
+    for hop in (site.access, site.uplink):
+        result.datagrams.update(lost=hop.lost, doubled=hop.duplicated, relayed=hop.relayed)
+    result.outcomes, result.wrong = verdict.judge(site, ledger)
+    result.wrong += verdict.broken(site)
+    if not result.wrong:
+        for daemon in site.daemons():
+            if await daemon.end():
+                result.wrong.append(f"{daemon.service_id} did not end well")
+    result.wrong += verdict.left_behind(site, ledger)
+
+
+async def _settled(site, ledger):
+    # Until every promise has its end and nobody holds anything; or not, and then the verdict says what.
+    for ue in site.boards:
+        # What it does every half an hour: if its NAT has forgotten it, it is found again.
+        site.hosts[ue].tell("register")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while verdict.open_promises(ledger) or _busy(site, ledger):
+                if verdict.broken(site):
+                    return
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pass
+
+
+def _busy(site, ledger):
+    for ue in site.units:
+        site.hosts[ue].tell("look", ue=ue)
+    looked = len(ledger.looks) == len(site.units)
+    return not looked or verdict.left_behind(site, ledger)

@@ -1,0 +1,104 @@
+"""What came of a run: was anything lost, doubled, left behind or broken?"""
+
+from collections import Counter
+
+ENDS = {"delivered", "expired", "failed"}
+
+
+def open_promises(ledger):
+    """Promises whose end is not seen yet, with what is."""
+    return [
+        promise
+        for promise in ledger.promises
+        if not all(_closed(ledger, promise, to) for to in promise.recipients)
+    ]
+
+
+def _told(ledger, promise, recipient):
+    # What the sender was told, of the copy for that recipient where there are several.
+    states = ledger.states[promise.sender, promise.message_id]
+    if len(promise.recipients) == 1:
+        return {state for state, _ in states} & ENDS
+    return {state for state, reporter in states if reporter == recipient} & ENDS
+
+
+def _unseen(ledger, promise, recipient, boards):
+    # Handed over at the very moment at which its recipient was killed, so that nobody could see it. A process of
+    # several clients says what it is about to hand over; for a board its report has to do.
+    told = "delivered" in _told(ledger, promise, recipient)
+    return (recipient, promise.message_id) in ledger.cut or (recipient in boards and told)
+
+
+def _closed(ledger, promise, recipient):
+    told = _told(ledger, promise, recipient)
+    arrived = ledger.arrived[recipient, promise.payload]
+    if not promise.report:
+        return bool(arrived or told or (recipient, promise.message_id) in ledger.cut)
+    # What has arrived is reported in the end, whatever a hop that gave up has told.
+    return "delivered" in told or (bool(told) and not arrived)
+
+
+def judge(site, ledger):
+    """(what came of each copy, how often; what is wrong, a line each)."""
+    outcomes = Counter()
+    wrong = []
+    killed_while_reading = set()
+    for promise in ledger.promises:
+        for recipient in promise.recipients:
+            told = _told(ledger, promise, recipient)
+            arrived = ledger.arrived[recipient, promise.payload]
+            outcome = (
+                "delivered" if arrived else "expired" if "expired" in told else "failed" if told else "lost"
+            )
+            if not arrived and "delivered" in told | ({"delivered"} if not promise.report else set()):
+                outcome = "handed over unseen" if _unseen(ledger, promise, recipient, site.boards) else "lost"
+            if outcome == "failed" or (outcome == "expired" and not promise.short):
+                wrong.append(f"not to fail: {promise} for {recipient}: {told}")
+            if arrived and promise.report and "delivered" not in told:
+                wrong.append(f"report lost: {promise} for {recipient}: {told}")
+            if outcome == "lost":
+                wrong.append(f"lost: {promise} for {recipient}: {told}")
+            if arrived > 1 and promise.large and (recipient, promise.payload) in ledger.cut:
+                killed_while_reading.add((recipient, promise.payload))
+            outcomes[outcome] += 1
+    for (recipient, payload), times in ledger.arrived.items():
+        if times > 1 and (recipient, payload) not in killed_while_reading:
+            wrong.append(f"doubled: {payload!r} came to {recipient} {times} times")
+        if payload.startswith("damaged"):
+            wrong.append(f"{recipient} got {payload}")
+    outcomes["read twice, killed in between"] += len(killed_while_reading)
+    return outcomes, wrong
+
+
+def left_behind(site, ledger):
+    """What is still in a store or under way, a line each."""
+    found = []
+    for daemon in site.daemons():
+        found += [f"{daemon.service_id} still has {stored}" for stored in daemon.stored()]
+    for ue, look in ledger.looks.items():
+        if look["stored"]:
+            found.append(f"{ue} still has {look['stored']} messages")
+        busy = {name: look["endpoint"][name] for name in BUSY if look["endpoint"].get(name)}
+        if busy:
+            found.append(f"{ue} is still busy: {busy}")
+    return found
+
+
+# What an endpoint holds for as long as something is under way.
+BUSY = ("exchanges", "waiting", "unanswered")
+
+
+def broken(site):
+    """Processes that have ended by themselves or complained, a line each."""
+    found = []
+    for daemon in site.daemons():
+        if not daemon.running:
+            found.append(f"{daemon.service_id} has ended by itself")
+        errors = daemon.errors()
+        if "Traceback" in errors or '"level": "error"' in errors:
+            found.append(f"{daemon.service_id} complains, see {daemon.log}")
+    for host in site.processes():
+        if not host.running:
+            found.append(f"{host.ue_service_id} has ended by itself")
+        found += [f"{host.ue_service_id} says: {line}" for line in host.complaints()]
+    return found
