@@ -38,7 +38,8 @@ _PATIENCE = 10.0
 _ADD = """
 INSERT INTO devices (kid, ue_service_id, master_secret, master_salt, enrolled, change) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (ue_service_id) DO UPDATE SET master_secret = excluded.master_secret, master_salt = excluded.master_salt,
-    number = NULL, revoked = 0, enrolled = excluded.enrolled, change = excluded.change
+    number = iif(master_secret = excluded.master_secret, number, NULL), revoked = 0,
+    enrolled = excluded.enrolled, change = excluded.change
 """
 
 
@@ -91,12 +92,15 @@ class Devices:
         return [Device(ue, kid, bool(revoked), enrolled) for ue, kid, revoked, enrolled in rows]
 
     @contextmanager
-    def enrol(self, ue_service_id: str, address: str | None = None) -> Iterator[dict]:
+    def enrol(
+        self, ue_service_id: str, address: str | None = None, keys: tuple[bytes, bytes] | None = None
+    ) -> Iterator[dict]:
         """Make a key for a device; it is enrolled when the block with what it is to be given ends without an error.
 
         Args:
             ue_service_id: its UE Service ID.
             address: ``host:port`` of the gateway, as the device reaches it; None when it is to find it.
+            keys: its master secret and master salt, never used before; None for new ones.
 
         Yields:
             the contents of its ``device.json`` (msgin5g.provisioning).
@@ -116,7 +120,7 @@ class Devices:
                 )
             # No row is ever removed: the next number was never used.
             kid = known.kid if known else _kid(self._count())
-            secret, salt = os.urandom(_SECRET_OCTETS), os.urandom(_SALT_OCTETS)
+            secret, salt = keys or (os.urandom(_SECRET_OCTETS), os.urandom(_SALT_OCTETS))
             self._database.execute(_ADD, (kid, ue_service_id, secret, salt, int(time.time()), change))
             device: dict = {"ue_service_id": ue_service_id, "gateway_ue_service_id": self.service_id}
             if address:
