@@ -49,10 +49,13 @@ class Gateway:
         bulk_registration_seconds=0,
         packet_size=None,
         most_documents=256,
+        aggregate_linger=0,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
+        # aggregate_linger: so long small messages wait for company on their way up, in ms; 0: what waits anyway travels
+        # as one; None: nothing does.
         # packet_size(address) -> octets of the longest packet on the link of a client. most_documents: of the server's
         # that are kept for the clients, and that are observed for them.
         self.ue_service_id = ue_service_id
@@ -110,7 +113,9 @@ class Gateway:
             messages.encode(messages.deregistration(ue_service_id)),
             self._on_registration,
         )
-        self._relay = Relay(self, down, up_coap, server_address, store, wall_clock, most_body, up_window)
+        self._relay = Relay(
+            self, down, up_coap, server_address, store, wall_clock, most_body, up_window, aggregate_linger
+        )
         # REG requests of clients that the server has not answered yet: UE Service ID -> the latest request.
         self._registering = {}
         self.application_clients = None
