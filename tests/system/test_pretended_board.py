@@ -1,0 +1,66 @@
+"""What the tools take for a board is one to mpremote too."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from host_tools.setup import micropython
+from host_tools.simulator.pretended_board import Pretence, PretendedBoard
+
+pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+
+
+def mpremote(board: PretendedBoard, *arguments: str) -> str:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "mpremote", "connect", board.port, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def board(tmp_path):
+    with PretendedBoard(tmp_path / "board", Pretence(file_system=256 << 10)) as found:
+        yield found
+
+
+def test_it_says_which_board_it_is(board):
+    said = mpremote(board, "exec", "import sys; print(sys.platform, sys.implementation._machine)")
+    assert said.split() == ["esp32", "Generic", "ESP32", "module", "with", "ESP32"]
+
+
+def test_files_stay_when_its_plug_is_pulled(board, tmp_path):
+    (tmp_path / "x.py").write_text("print('x was run')\n")
+    mpremote(board, "fs", "cp", str(tmp_path / "x.py"), ":main.py")
+    board.__exit__()
+    with board:
+        assert "main.py" in mpremote(board, "fs", "ls")
+        assert mpremote(board, "resume", "exec", "import main").strip() == "x was run"
+
+
+def test_a_soft_reset_forgets_what_was_loaded(board):
+    mpremote(board, "exec", "a = 1")
+    assert mpremote(board, "resume", "exec", "print('a' in globals())").strip() == "True"
+    mpremote(board, "soft-reset")
+    assert mpremote(board, "resume", "exec", "print('a' in globals())").strip() == "False"
+    assert board.resets >= 2
+
+
+def test_full_is_full(board):
+    said = mpremote(
+        board,
+        "exec",
+        "try:\n with open('f', 'wb') as f:\n  for _ in range(100): f.write(bytes(4096))\n"
+        "except OSError as e: print(e.errno)",
+    )
+    assert said.strip() == "28"
+
+
+def test_nothing_of_this_machine_is_in_its_reach(board):
+    assert mpremote(board, "exec", "import os; print(os.listdir('/'))").strip() == "[]"
