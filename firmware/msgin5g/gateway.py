@@ -120,6 +120,7 @@ class Gateway:
         self._registering = {}
         self.application_clients = None
         self._stored = Stored(self, self._relay, store)
+        self._relay.clients.packet_size = packet_size
         self.selection = SelectionResponder(self, self.coap_server, down, packet_size)
         self._forwarding = Forwarding(self, self.coap_server, up_coap, server_address, most_documents)
         self._bulk = None
@@ -150,6 +151,12 @@ class Gateway:
     def resources(self):
         # For their counters.
         return {"clients": self.clients, "server": self._server}
+
+    def reachable(self, is_there, now):
+        # A link is there again: who did not answer on it need not be waited for. is_there(address) -> on that link?
+        for entry in self.registry:
+            if is_there(entry.address) and self._relay.downlink.waiting(entry.ue_service_id):
+                self._relay.downlink.resume(entry.ue_service_id, now)
 
     # -- the gateway's own registration
 

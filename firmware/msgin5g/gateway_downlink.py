@@ -4,6 +4,7 @@
 # again where that is small (8.4). What is larger than the segments that a client supports goes to it in segments (8.5).
 
 from . import messages, wire
+from .coap import block
 from .coap import numbers as coap
 from .coap.client import Client as CoapClient
 from .coap.endpoint import Full as EndpointFull
@@ -25,7 +26,11 @@ class Downlink:
         self._registry = gateway.registry
         self._counters = gateway.counters
         self._endpoint = endpoint
+        # packet_size(address) -> octets of the longest packet on the link of a client; None where all are long enough.
+        self.packet_size = None
         self._coap = CoapClient(endpoint, most_body=most_body)
+        # For links with shorter packets, by the exponent of the block that fits into one.
+        self._coap_in_blocks = {}
         self._store = store
         self._fail = fail
         self.delivery = Delivery(endpoint, store, self._send, wall_clock, gather=self._together)
@@ -55,7 +60,16 @@ class Downlink:
     def post(self, entry, body, on_response, now):
         # Raises the endpoint's Full.
         options, body, context = outgoing(entry, body, self._endpoint)
-        self._coap.request(entry.address, coap.POST, options, body, on_response, now, True, context)
+        client = self._coap_for(entry.address) if self.packet_size is not None else self._coap
+        client.request(entry.address, coap.POST, options, body, on_response, now, True, context)
+
+    def _coap_for(self, address):
+        exponent = block.szx_for(self.packet_size(address))
+        if exponent == block.LARGEST_SZX:
+            return self._coap
+        if exponent not in self._coap_in_blocks:
+            self._coap_in_blocks[exponent] = CoapClient(self._endpoint, exponent, self._coap.most_body)
+        return self._coap_in_blocks[exponent]
 
     def segmentation(self):
         if self._segmentation is None:

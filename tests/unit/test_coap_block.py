@@ -42,6 +42,8 @@ def test_the_value_of_a_block_option():
 def test_the_block_that_fits():
     # With 96 octets around it.
     sizes = (5, 112, 127, 128, 250, 1119, 1120, 5000)
+    # With 96 octets around it.
+    sizes = (5, 112, 127, 128, 250, 1119, 1120, 5000)
     assert [block.szx_for(octets) for octets in sizes] == [0, 0, 0, 1, 3, 5, 6, 6]
 
 

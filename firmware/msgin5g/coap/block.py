@@ -4,6 +4,8 @@
 RESERVED_SZX = 7
 LARGEST_SZX = 6
 MOST_BLOCKS = 1 << 20
+# What CoAP's header, token and options, and OSCORE, need of a datagram beside a block of payload.
+_AROUND_A_BLOCK = 96
 
 
 def value(number, more, szx):
@@ -27,9 +29,9 @@ def size(szx):
 
 
 def szx_for(octets):
-    # The largest block that fits into so many octets of payload.
+    # The largest block that fits into a datagram of so many octets.
     exponent = LARGEST_SZX
-    while exponent and size(exponent) > octets:
+    while exponent and size(exponent) + _AROUND_A_BLOCK > octets:
         exponent -= 1
     return exponent
 

@@ -16,8 +16,6 @@ from ..coap import block
 
 # The longest a timer may be late: one that is armed while another is slept for waits so long at most.
 _SLICE_MS = 200
-# What CoAP's header, token and options, and OSCORE, need of a datagram beside a block of payload.
-_AROUND_A_BLOCK = 96
 # Pauses when the source says that it is readable and is not: closed, unplugged, or about an error. In ms.
 _SHORTEST_PAUSE = 5
 _LONGEST_PAUSE = 1000
@@ -27,7 +25,7 @@ class Link:
     def __init__(self, endpoint, most_octets):
         self.endpoint = endpoint
         self.most_octets = most_octets
-        self.szx = block.szx_for(most_octets - _AROUND_A_BLOCK)
+        self.szx = block.szx_for(most_octets)
         self.errors = 0
         self.oversized = 0
         self.on_error = sys.print_exception
