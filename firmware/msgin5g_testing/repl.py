@@ -10,7 +10,7 @@ _RAW_BANNER = "raw REPL; CTRL-B to exit\r\n>"
 
 
 def serve(banner, names):
-    # Until Ctrl-D on an empty line, which is a soft reset. names: what the programs at the prompt work with. A read that
+    # Until Ctrl-D on an empty line, which is a soft reset. names: what programs at the prompt work with. A read that
     # Ctrl-C has interrupted gives nothing.
     raw = False
     line = bytearray()
