@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgin5g import provisioning
 from msgin5g.provisioning import DeviceSecurity, NotProvisioned
+from msgin5g.store import numbers
 from msgin5g.store.counter import Counter
 
 from host_tools.settings import SettingsError
@@ -65,7 +66,7 @@ def security(path: Path, device: dict, ahead: int = 0, key: str = "device") -> D
     return made
 
 
-class Numbers:
+class Numbers(numbers.Numbers):
     """The storage of a context (msgin5g.oscore.context), in two files beside a key.
 
     Args:
@@ -74,28 +75,4 @@ class Numbers:
     """
 
     def __init__(self, path: Path, ahead: int = 0) -> None:
-        self._counter = Counter(str(path))
-        self._ahead = ahead
-        self._number: int | None = None
-        self._written = 0
-
-    @property
-    def doubtful(self) -> bool:
-        """See Counter."""
-        return self._counter.doubtful
-
-    def load(self) -> int | None:
-        """The numbers below it may have been used."""
-        if self._number is None:
-            self._number = self._counter.load()
-            if self.doubtful:
-                self._number = (self._number or 0) + self._ahead
-            self._written = self._number or 0
-        return self._number
-
-    def save(self, number: int) -> None:
-        """Durable when it returns."""
-        if number > self._written:
-            self._counter.save(number + self._ahead)
-            self._written = number + self._ahead
-        self._number = number
+        super().__init__(Counter(str(path)), ahead)

@@ -65,7 +65,7 @@ class FlashStore:
         # Pairs and lists of two are for what goes out, then for the inbox.
         self._most = (most_items, most_inbox)
         self._used = ([0, 0], [0, 0])
-        self._known = (Known(max(most_known >> 2, 1)), Known(most_known))
+        self._known = self._memory(most_known)
         self._index = Index(most_items + most_inbox)
         # Hops by the number that stands in the index.
         self._hops = list(INCOMING)
@@ -93,6 +93,9 @@ class FlashStore:
 
     def __len__(self):
         return self._used[0][0] + self._used[1][0]
+
+    def _memory(self, most_known):
+        return Known(max(most_known >> 2, 1)), Known(most_known)
 
     def _apply(self, kind, number, offset, length, start):
         # An entry of the log, while it is opened.
