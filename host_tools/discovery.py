@@ -11,6 +11,7 @@ import importlib.util
 import random
 import re
 import socket
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgin5g import wire
@@ -21,6 +22,8 @@ from host_tools.link import UdpLink
 from host_tools.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from zeroconf.asyncio import AsyncZeroconf
 
 SERVICE = "_coap._udp.local."
@@ -88,6 +91,7 @@ class Announcement:
         self._host = host
         self._port = port
         self._zeroconf: AsyncZeroconf | None = None
+        self._announcing: Awaitable[None] | None = None
 
     async def start(self) -> None:
         """Announce it.
@@ -107,7 +111,8 @@ class Announcement:
             server=f"{_label(socket.gethostname())}.local.",
         )
         try:
-            await self._zeroconf.async_register_service(info, allow_name_change=True)
+            # What is awaited makes sure of the name; what it returns goes on announcing it.
+            self._announcing = await self._zeroconf.async_register_service(info, allow_name_change=True)
         except BaseException:
             await self.stop()
             raise
@@ -245,8 +250,11 @@ def _addresses(host: str) -> list[str]:
 
 
 def _label(name: str) -> str:
-    # One label: a dot would make two of it.
-    return re.sub(r"[^\w@-]", "-", name).encode()[:_LONGEST_LABEL].decode(errors="ignore")
+    # One label of DNS, where a dot would make two: what is not as it was has a checksum, so that no two are the same.
+    plain = re.sub(r"[^\w@-]", "-", name)
+    if plain == name and len(name.encode()) <= _LONGEST_LABEL:
+        return name
+    return f"{plain.encode()[: _LONGEST_LABEL - 9].decode(errors='ignore')}-{zlib.crc32(name.encode()):08x}"
 
 
 def _shown(host: str, port: int) -> str:
