@@ -23,7 +23,7 @@ help: ## this list
 
 .PHONY: setup
 setup: ## get everything into .venv/ and build/ (nothing outside this folder)
-	@$(MAKE) --silent --no-print-directory --jobs=4 --output-sync $(VENV)/.ready $(BOARD_STUBS:=/.ready) micropython peers
+	@$(MAKE) --silent --no-print-directory --jobs=4 --output-sync $(VENV)/.ready $(BOARD_STUBS:=/.ready) micropython peers browser
 
 .PHONY: demo
 demo: setup ## the whole system on this machine, on simulated boards
@@ -93,3 +93,7 @@ micropython:
 .PHONY: peers
 peers:
 	@$(PYTHON) -m $(subst /,.,$(SETUP)).peers
+
+.PHONY: browser
+browser:
+	@$(PYTHON) -m $(subst /,.,$(SETUP)).browser

@@ -39,7 +39,12 @@ class Page:
         self._operators = Operators(operator_key(process.settings))
         self.counters = self._operators.counters
         self._state = State(process, watch)
+        self._streams = api.Streams()
+
+    def stop(self) -> None:
+        """End the streams: who stops a server waits for what is under way."""
+        self._streams.stopped.set()
 
     def app(self, further: Sequence[BaseRoute]) -> ASGIApp:
         """The application to serve, with further routes, which the guard stands in front of as well."""
-        return Guard(Starlette(routes=[*further, *api.routes(self._state)]), self._operators)
+        return Guard(Starlette(routes=[*further, *api.routes(self._state, self._streams)]), self._operators)
