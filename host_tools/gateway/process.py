@@ -137,6 +137,8 @@ class GatewayProcess:
         self.recorders.close()
         if self._announcement:
             await self._announcement.stop()
+        if self.page:
+            self.page.stop()
         await self.http.stop()
         answered = asyncio.Event()
         self.gateway.stop(lambda _now: answered.set(), now())
