@@ -45,7 +45,8 @@ _RANDOM = slice(HEADER + _HANDSHAKE_HEADER + 2, HEADER + _HANDSHAKE_HEADER + 34)
 _COOKIE_LIFE = 60.0
 _LONGEST_PLAIN = 16384
 # close_notify, in the clear: what whoever has no session any more can say. Nobody has to believe it.
-GONE = bytes((ALERT, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0))
+_CLOSE_NOTIFY = bytes((1, 0))
+GONE = bytes((ALERT, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2)) + _CLOSE_NOTIFY
 
 
 class Ended(Exception):
@@ -66,6 +67,11 @@ def kind(datagram: bytes | bytearray) -> int | None:
 def is_clear(datagram: bytes | bytearray) -> bool:
     """Whether a record is not protected: it has epoch 0."""
     return datagram[3] == 0 and datagram[4] == 0
+
+
+def is_gone(datagram: bytes | bytearray) -> bool:
+    """Whether it is close_notify in the clear."""
+    return datagram[0] == ALERT and is_clear(datagram) and datagram[HEADER:] == _CLOSE_NOTIFY
 
 
 def hello_random(datagram: bytes | bytearray) -> bytes | None:
