@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgin5g import wire
 from msgin5g.coap.endpoint import Parameters
 from msgspec import Meta
 
-from host_tools import serial_link
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-Milliseconds = Annotated[int, Meta(ge=10, le=600_000)]
-ServiceId = Annotated[str, Meta(min_length=1, max_length=255)]
-
+from host_tools.link_settings import RelaySettings, SerialPorts, check_serial
+from host_tools.settings_base import Count, Milliseconds, Port, ServiceId, SettingsError
+from host_tools.settings_base import Settings as _Settings
 
 # Said by every process that starts with security = "none".
 NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authenticated"
@@ -29,14 +25,6 @@ NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authent
 OSCORE = "oscore"
 NONE = "none"
 Protection = Annotated[str, Meta(pattern="^(oscore|none)$")]
-
-
-class SettingsError(ValueError):
-    """A settings file that can't be used; the message says where and why."""
-
-
-class _Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of all settings: an unknown key is an error, since it is likely a misspelled one."""
 
 
 class Coap(_Settings):
@@ -114,9 +102,12 @@ class GatewaySettings(_Settings):
             each by itself.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
         mdns: whether it lets itself be found by mDNS, which needs the extra ``discovery``.
-        serial: devices of serial ports with a client at the other end, beside UDP.
-        baud: bits a second on those.
+        serial: serial ports with a client at the other end, beside UDP: paths, patterns, or tables with more.
+        espnow_bridges: serial ports with a bridge board at the other end, for devices that speak ESP-NOW.
+        baud: bits a second on serial ports that do not say otherwise.
         application_clients_port: UDP port for clients of ``applications``, at ``host``; not set for none.
+        application_clients_serial: serial ports with such a client at the other end.
+        relay: for devices whose keys are the server's.
         applications: which applications may have clients without a MSGin5G Client.
         coap: transmission parameters.
         security: of the links to clients: "oscore" or "none".
@@ -141,9 +132,12 @@ class GatewaySettings(_Settings):
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     mdns: bool = False
-    serial: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
+    serial: SerialPorts = msgspec.field(default_factory=list)
+    espnow_bridges: SerialPorts = msgspec.field(default_factory=list)
     baud: int = 115200
     application_clients_port: Port | None = None
+    application_clients_serial: SerialPorts = msgspec.field(default_factory=list)
+    relay: RelaySettings = msgspec.field(default_factory=RelaySettings)
     applications: list[ApplicationSettings] = msgspec.field(default_factory=list)
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Protection = OSCORE
@@ -160,10 +154,13 @@ class GatewaySettings(_Settings):
         host_and_port(self.server)
         if (self.http_certificate is None) != (self.http_key is None):
             raise SettingsError("http_certificate and http_key: one needs the other")
-        try:
-            serial_link.speed(self.baud)
-        except ValueError as error:
-            raise SettingsError(f"baud = {self.baud}: {error}") from error
+        check_serial(
+            self.baud,
+            serial=self.serial,
+            espnow_bridges=self.espnow_bridges,
+            application_clients_serial=self.application_clients_serial,
+            relay_serial=self.relay.serial,
+        )
         if self.multicast and self.host not in {"0.0.0.0", "::"}:
             raise SettingsError(
                 f'multicast: a socket on host = "{self.host}" does not hear it; "::" or "0.0.0.0" does'
@@ -171,8 +168,6 @@ class GatewaySettings(_Settings):
         for key in ("id", "number"):
             if len({getattr(one, key) for one in self.applications}) < len(self.applications):
                 raise SettingsError(f"applications: two have the same {key}")
-        if len(set(self.serial)) < len(self.serial):
-            raise SettingsError(f"serial = {self.serial}: expected each port once")
 
 
 class Credential(_Settings):
@@ -326,7 +321,9 @@ class ServerSettings(_Settings):
             raise SettingsError("tls_certificate and tls_key: one needs the other")
 
 
-_HOST_AND_PORT = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?")
+_HOST_AND_PORT = re.compile(
+    r"(\[(?P<v6>[0-9A-Fa-f:.]+(%[^\s/\[\]%]+)?)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?"
+)
 
 S = TypeVar("S", bound=_Settings)
 
@@ -410,8 +407,10 @@ def _shown(key: str, value: Any) -> str:
 
 
 def _type_of(kind: Any, part: str) -> Any:
-    # The type of a member, or of the elements of a list.
-    return get_args(kind)[0] if part.isdecimal() else get_type_hints(kind)[part]
+    # The type of a member, or of the elements of a list; of several, the table.
+    found = get_args(kind)[0] if part.isdecimal() else get_type_hints(kind)[part]
+    tables = [one for one in get_args(found) if isinstance(one, type) and issubclass(one, _Settings)]
+    return tables[0] if tables and get_origin(found) is not list else found
 
 
 def _resolve(settings: Any, base: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from host_tools import settings
+from host_tools import link_settings, settings
 from host_tools.settings import GatewaySettings, ServerSettings, load
+from host_tools.settings_base import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -22,6 +23,8 @@ TABLES = {
     "Credentials": settings.Credential,
     "Application Servers": settings.ApplicationServer,
     "Applications": settings.ApplicationSettings,
+    "Serial ports": link_settings.SerialSettings,
+    "Relay": link_settings.RelaySettings,
     "Groups": settings.Group,
     "Topics": settings.Topics,
     "Configuration": settings.Configuration,
@@ -44,10 +47,10 @@ def anchors(page: Path) -> set[str]:
 def test_settings_has_every_table():
     kinds = {
         kind
-        for kind in vars(settings).values()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+        for kind in (vars(settings) | vars(link_settings)).values()
+        if isinstance(kind, type) and issubclass(kind, Settings)
     }
-    assert {kind for kind in kinds if not kind.__name__.startswith("_")} == set(TABLES.values())
+    assert kinds - {Settings} == set(TABLES.values())
 
 
 @pytest.mark.parametrize("title", TABLES)

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from host_tools import discovery, quick_json
 from host_tools.gateway.capture import Recorders, Watched
+from host_tools.gateway.field_links import FieldLinks
 from host_tools.gateway.page import Page
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
@@ -23,15 +24,17 @@ from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.security import key_file
 from host_tools.security.contexts import DeviceContexts
-from host_tools.serial_link import Links, SerialPort
+from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.settings import NONE, NOT_PROTECTED, GatewaySettings, SettingsError, host_and_port
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from msgin5g.provisioning import DeviceSecurity
+
+    from host_tools.serial_link import SerialPort
 
 _log = structlog.get_logger("msgin5g.gateway")
 
@@ -63,7 +66,10 @@ class GatewayProcess:
         self.contexts = self._device_contexts()
         down = Endpoint(settings.coap.parameters(), random_bits, security=self.contexts)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=self._uplink_security())
-        self.serial = Links(down, [SerialPort(path, settings.baud) for path in settings.serial])
+        application = self._application_endpoint()
+        self.field = FieldLinks(settings, down, application)
+        self.serial = self.field.clients
+        self.serial.on_opened = self._on_port_opened
         self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
         for interface in settings.multicast:
             self.down.join(interface)
@@ -85,7 +91,8 @@ class GatewayProcess:
         )
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
-        self.applications = self._application_clients()
+        self.gateway.selection.layer_2_id = self.field.layer_2_id
+        self.applications = self._application_clients(application)
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
         self.recorders = Recorders(self._watched)
@@ -105,10 +112,13 @@ class GatewayProcess:
         """
         await self.http.start()
         self.down.start()
-        self.serial.start(self.down.flush)
         self.up.start()
         for link in self.applications:
             link.start()
+        self.field.start(
+            (self.serial, self.down.flush),
+            *((self.field.applications, link.flush) for link in self.applications),
+        )
         self.gateway.start(now())
         self.up.flush()
         if self._announcement:
@@ -147,7 +157,7 @@ class GatewayProcess:
             await asyncio.wait_for(answered.wait(), _FAREWELL)
         except TimeoutError:
             _log.warning("the server did not answer the de-registration")
-        self.serial.close()
+        self.field.close()
         for link in (self.down, self.up, *self.applications):
             link.close()
         self.store.close()
@@ -168,7 +178,7 @@ class GatewayProcess:
         }
         for name, link in (("down", self.down), ("up", self.up)):
             counts |= {f"{name}_{key}": value for key, value in link.counts().items()}
-        counts |= {f"down_{key}": value for key, value in self.serial.counts().items()}
+        counts |= self.field.counts()
         if self.gateway.application_clients:
             counts |= {
                 f"applications_{key}": value
@@ -210,21 +220,34 @@ class GatewayProcess:
 
     def _packet_size(self, address: tuple) -> int:
         # Of the link that an address is on.
-        port = self.serial.port_at(address)
-        return port.most_octets if port else self.down.most_octets
+        return self.field.packet_size(address, self.down.most_octets)
 
-    def _application_clients(self) -> list[UdpLink]:
-        # The port for MSGin5G-5, where there is one.
-        port = self.settings.application_clients_port
-        if port is None:
-            return []
+    def _on_port_opened(self, port: SerialPort) -> None:
+        # Those on it need not be waited for any more.
+        self.gateway.reachable(lambda address: self.serial.port_at(address) is port, now())
+        self.down.flush()
+
+    def _application_endpoint(self) -> ApplicationEndpoint | None:
+        # For MSGin5G-5, where it is wanted.
+        if self.settings.application_clients_port is None and not self.settings.application_clients_serial:
+            return None
         endpoint = ApplicationEndpoint(self.settings.coap.parameters(), random_bits)
         endpoint.on_error = self._on_error
+        return endpoint
+
+    def _application_clients(self, endpoint: ApplicationEndpoint | None) -> list[UdpLink | SerialHub]:
+        # What drives that endpoint.
+        if endpoint is None:
+            return []
         self.gateway.speak_for(
             [Application(one.id, one.number, one.credential()) for one in self.settings.applications],
             endpoint,
         )
-        return [UdpLink(endpoint, self.settings.host, port, self._settle)]
+        assert self.field.applications
+        port = self.settings.application_clients_port
+        if port is None:
+            return [SerialHub(self.field.applications, self._settle)]
+        return [UdpLink(self.field.applications, self.settings.host, port, self._settle)]
 
     def _watched(self) -> list[Watched]:
         # What `msgin5g capture` can record.
@@ -233,10 +256,7 @@ class GatewayProcess:
             Watched("clients", self.down, down, self.down.address, True),
             *(Watched(port.path, port, down, None, True) for port in self.serial.ports),
             Watched("server", self.up, self.up.endpoint, self.up.address, False),
-            *(
-                Watched("applications", link, link.endpoint, link.address, False)
-                for link in self.applications
-            ),
+            *self._watched_applications(),
         ]
 
     def _watch(self) -> Watch | None:
@@ -247,6 +267,15 @@ class GatewayProcess:
         gateway: Any = self.gateway
         gateway.on_traffic = watch.on_traffic
         return watch
+
+    def _watched_applications(self) -> Iterator[Watched]:
+        links = self.field.applications
+        if links:
+            for link in self.applications:
+                if isinstance(link, UdpLink):
+                    yield Watched("applications", link, links.endpoint, link.address, False)
+            for port in links.ports:
+                yield Watched(port.path, port, links.endpoint, None, False)
 
     def _http_server(self) -> HttpServer:
         # The operator's page, or only what everybody may ask.

@@ -15,7 +15,8 @@ from msgin5g.link.slip import Deframer
 
 from host_tools import serial_link
 from host_tools.link import UdpLink
-from host_tools.serial_link import Links, SerialPort, frame
+from host_tools.serial_link import SerialPort, frame
+from host_tools.serial_ports import Links
 
 RUNTIMES = ("cpython",)
 
@@ -125,6 +126,9 @@ async def test_lines_and_udp_under_one_endpoint():
         "serial_open": 2,
         "serial_opened": 2,
         "serial_broken": 0,
+        "serial_noise": 0,
+        "serial_crc_errors": 0,
+        "serial_half_frames": 0,
         "serial_oversized": 0,
         "serial_errors": 0,
     }
