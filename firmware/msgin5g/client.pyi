@@ -201,3 +201,6 @@ class Client:
 
 def wall_clock() -> int | None:
     """Return seconds since 1970 on every port; None while the clock has not been set."""
+
+def _randbits(bits: int) -> int:
+    """Return so many bits from the entropy source of the board."""

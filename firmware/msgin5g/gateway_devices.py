@@ -295,5 +295,5 @@ def _hex(octets):
     return str(hexlify(octets), "ascii")
 
 
-def _nobody_listens(name):
+def _nobody_listens(ue_service_id):
     pass

@@ -28,6 +28,9 @@ class FlashStore:
     """`refused`, `dropped`, `failed`, `damaged`, `torn`, `foreign`, `moved`."""
     next_key: int
     birth: bytes
+    _index: Any
+    _new: list[Any]
+    _used: tuple[list[int], list[int]]
 
     def __init__(
         self,
