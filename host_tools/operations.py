@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import UntypedMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-class _Counts:
+class _Counts(Collector):
     # Collects when asked: the core counts in plain dicts, and needs to know nothing of Prometheus.
     def __init__(self, prefix: str, snapshot: Callable[[], Mapping[str, float]]) -> None:
         self._prefix = prefix
@@ -31,7 +32,10 @@ class _Counts:
 
 
 def routes(
-    prefix: str, snapshot: Callable[[], Mapping[str, float]], healthy: Callable[[], bool]
+    prefix: str,
+    snapshot: Callable[[], Mapping[str, float]],
+    healthy: Callable[[], bool],
+    *further: Collector,
 ) -> list[Route]:
     """Routes for an application.
 
@@ -39,9 +43,11 @@ def routes(
         prefix: ``server`` or ``gateway``: the metrics are called ``msgin5g_<prefix>_<counter>``.
         snapshot: everything that is counted.
         healthy: whether the process can do its work.
+        further: collectors of what is more than a number with a name.
     """
     registry = CollectorRegistry()
-    registry.register(_Counts(prefix, snapshot))
+    for collector in (_Counts(prefix, snapshot), *further):
+        registry.register(collector)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -18,6 +18,7 @@ from host_tools import discovery, quick_json
 from host_tools.gateway.capture import Recorders, Watched
 from host_tools.gateway.field_links import FieldLinks
 from host_tools.gateway.page import Page
+from host_tools.gateway.metrics import GatewayMetrics
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
@@ -280,7 +281,12 @@ class GatewayProcess:
     def _http_server(self) -> HttpServer:
         # The operator's page, or only what everybody may ask.
         settings = self.settings
-        open_to_all = routes("gateway", self.snapshot, lambda: self.gateway.registration.registered)
+        open_to_all = routes(
+            "gateway",
+            self.snapshot,
+            lambda: self.gateway.registration.registered,
+            GatewayMetrics(self.store, self.watch.histograms if self.watch else {}),
+        )
         app = self.page.app(open_to_all) if self.page else Starlette(routes=open_to_all)
         return HttpServer(
             app, settings.http_host, settings.http_port, settings.http_certificate, settings.http_key

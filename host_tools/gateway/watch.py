@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgin5g import messages, wire
 
+from host_tools.gateway.metrics import Times
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -85,6 +87,7 @@ class Watch:
         last_seen: UE Service ID -> its last sign of life, in seconds since 1970.
         took: UE Service ID -> seconds that the last message for it waited.
         times: direction -> seconds from stored to delivered, of the last messages.
+        histograms: direction -> the same of all messages, for /metrics.
     """
 
     def __init__(self, next_key: int, most_ues: int, clock: Callable[[], float] = time.time) -> None:
@@ -94,6 +97,7 @@ class Watch:
         self.last_seen: dict[str, float] = {}
         self.took: dict[str, float] = {}
         self.times: dict[str, deque[float]] = {side: deque(maxlen=_MOST_TIMES) for side in (UP, DOWN)}
+        self.histograms = {side: Times() for side in (UP, DOWN)}
         self._seen: deque[Seen] = deque(maxlen=_MOST_SEEN)
         self._number = 0
         # When the newest messages were stored, each in the slot of its key.
@@ -150,10 +154,12 @@ class Watch:
             self._heard(ue, at)
         slot = item.key % _TIMED
         if self._keys[slot] != item.key:
+            self.histograms[direction].add(None)
             return None
         # A clock that was set back makes no message early.
         seconds = max(0.0, at - self._at[slot])
         self.times[direction].append(seconds)
+        self.histograms[direction].add(seconds)
         if direction == DOWN:
             self.took[ue] = seconds
         return seconds
