@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from host_tools import discovery, quick_json
 from host_tools.gateway.capture import Recorders, Watched
 from host_tools.gateway.field_links import FieldLinks
-from host_tools.gateway.page import Page
 from host_tools.gateway.metrics import GatewayMetrics
+from host_tools.gateway.page import Page
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
