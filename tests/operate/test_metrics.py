@@ -27,7 +27,9 @@ def collected(collector):
 
 
 def samples(family):
-    return {(one.name.removeprefix(family.name), *sorted(one.labels.items())): one.value for one in family.samples}
+    return {
+        (one.name.removeprefix(family.name), *sorted(one.labels.items())): one.value for one in family.samples
+    }
 
 
 def test_delivery_times_are_a_histogram():
