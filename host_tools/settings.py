@@ -25,6 +25,10 @@ NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authent
 OSCORE = "oscore"
 NONE = "none"
 Protection = Annotated[str, Meta(pattern="^(oscore|none)$")]
+# Between gateway and server also with keys from AKMA (TS 33.535): by DTLS, or by OSCORE.
+DTLS = "dtls"
+AKMA_OSCORE = "oscore-akma"
+UplinkProtection = Annotated[str, Meta(pattern="^(oscore|dtls|oscore-akma|none)$")]
 
 
 class Coap(_Settings):
@@ -111,8 +115,9 @@ class GatewaySettings(_Settings):
         applications: which applications may have clients without a MSGin5G Client.
         coap: transmission parameters.
         security: of the links to clients: "oscore" or "none".
-        server_security: of the link to the server: "oscore" or "none".
-        key_file: the gateway's own key for the server, as ``msgin5g enrol`` with the server's settings writes it.
+        server_security: of the link to the server: "oscore", "dtls", "oscore-akma" or "none".
+        key_file: the gateway's own key for the server, as ``msgin5g enrol`` with the server's settings writes it; with
+            keys from AKMA, as ``msgin5g akma enrol`` does.
     """
 
     ue_service_id: ServiceId
@@ -141,7 +146,7 @@ class GatewaySettings(_Settings):
     applications: list[ApplicationSettings] = msgspec.field(default_factory=list)
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Protection = OSCORE
-    server_security: Protection = OSCORE
+    server_security: UplinkProtection = OSCORE
     key_file: Path = Path("gateway-device.json")
 
     @property
@@ -292,6 +297,8 @@ class ServerSettings(_Settings):
         coap: transmission parameters.
         security: of the links to gateways and UEs: "oscore" or "none".
         service_id: what those know the server by: part of their keys, never to be changed.
+        dtls_port: port to listen on for those who speak DTLS, at ``host``; 0 for any, not set for none.
+        af_fqdn: the name of the server as an Application Function of AKMA: part of the keys that it is given.
     """
 
     host: str = "0.0.0.0"
@@ -314,11 +321,15 @@ class ServerSettings(_Settings):
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Protection = OSCORE
     service_id: ServiceId = "server@msgin5g.invalid"
+    dtls_port: Port | None = None
+    af_fqdn: Annotated[str, Meta(pattern="^[A-Za-z0-9.-]+$", max_length=253)] = "msgin5g.invalid"
 
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError("tls_certificate and tls_key: one needs the other")
+        if self.dtls_port is not None and self.security == NONE:
+            raise SettingsError('dtls_port: needs security = "oscore", or whoever comes without DTLS is believed')
 
 
 _HOST_AND_PORT = re.compile(
@@ -426,15 +437,15 @@ def _resolve(settings: Any, base: Path) -> None:
                     _resolve(one, base)
 
 
-def host_and_port(text: str, key: str = "server") -> tuple[str, int]:
-    """``host:port``, ``[v6]:port`` or ``coap://host:port`` to its parts.
+def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
+    """``host:port``, ``[v6]:port`` or either behind ``coap://`` or ``coaps://`` to its parts; ``port`` if there is none.
 
     Raises:
         SettingsError: when it is none of these.
     """
-    plain = text.removeprefix("coap://").rstrip("/")
+    plain = text.removeprefix("coap://").removeprefix("coaps://").rstrip("/")
     match = _HOST_AND_PORT.fullmatch(plain)
-    port = int(match["port"] or wire.PORT) if match else 0
+    port = int(match["port"] or port) if match else 0
     if match is None or port > 65535:
         raise SettingsError(f"{key} = {text!r}: expected host:port, with a port up to 65535")
     return match["v6"] or match["host"], port
