@@ -202,6 +202,12 @@ class DtlsServer:
         if address is not None:
             self._end(self._sessions[address])
 
+    def close(self) -> None:
+        """End all sessions; the link has to transmit once more."""
+        self._handshakes.clear()
+        for peer in list(self._sessions.values()):
+            self._end(peer)
+
     # -- handshakes
 
     def _key(self, identity: str, suite: int) -> bytes | None:

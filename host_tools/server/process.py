@@ -10,12 +10,13 @@ import structlog
 from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
-from host_tools import quick_json
+from host_tools import dtls_server, quick_json
 from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
-from host_tools.security.contexts import DeviceContexts
+from host_tools.security.akma_keys import LocalAnchor
+from host_tools.security.dtls_contexts import ServerContexts
 from host_tools.server.aggregation import Aggregates
 from host_tools.server.amendments import Amendments
 from host_tools.server.application_servers import ApplicationServers
@@ -63,11 +64,14 @@ class ServerProcess:
         self.service = Service(self.store, time.time)
         self.contexts = None
         if settings.security != NONE:
-            self.contexts = DeviceContexts(self.store, settings.service_id)
+            self.contexts = ServerContexts(self.store, settings.service_id)
             self.contexts.on_revoked = self._on_revoked
         endpoint = Endpoint(settings.coap.parameters(_NSTART), random_bits, security=self.contexts)
         endpoint.on_error = self._on_error
-        self.link = UdpLink(endpoint, settings.host, settings.port, self._settle)
+        self.dtls = self._dtls_server(endpoint)
+        beside = dtls_server.Beside(endpoint, self.dtls) if self.dtls else endpoint
+        self.link = UdpLink(beside, settings.host, settings.port, self._settle)
+        self.dtls_link = self._dtls_link()
         self.coap = CoapFace(
             endpoint,
             self.service,
@@ -126,6 +130,8 @@ class ServerProcess:
     async def start(self) -> None:
         """Listen on CoAP and HTTP."""
         self.link.start()
+        if self.dtls_link:
+            self.dtls_link.start()
         self.segments.start(now())
         self.coap.start(now())
         self.callback.start(now())
@@ -147,6 +153,10 @@ class ServerProcess:
             task.cancel()
         await self.http.stop()
         await self.callback.stop()
+        if self.dtls and self.dtls_link:
+            self.dtls.close()
+            self.dtls_link.transmit()
+            self.dtls_link.close()
         self.link.close()
         self.store.close()
         self._lock.close()
@@ -154,7 +164,10 @@ class ServerProcess:
     def addresses(self) -> dict[str, str]:
         """Where it listens."""
         host, port = self.link.address
-        return {"coap": f"coap://{host}:{port}", "rest": self.http.url}
+        addresses = {"coap": f"coap://{host}:{port}", "rest": self.http.url}
+        if self.dtls_link:
+            addresses["coaps"] = f"coaps://{host}:{self.dtls_link.address[1]}"
+        return addresses
 
     async def committed(self) -> None:
         """Wait until everything so far is durable: the next commit, which others may share."""
@@ -184,6 +197,7 @@ class ServerProcess:
             **{f"ue_{key}": value for key, value in self.coap.counters.items()},
             **{f"coap_{key}": value for key, value in self.link.counts().items()},
             **{f"coap_{key}": value for key, value in self.coap.resource.counters.items()},
+            **{f"dtls_{key}": value for key, value in (self.dtls_link.counts() if self.dtls_link else {}).items()},
         }
 
     def _settle(self) -> None:
@@ -193,8 +207,25 @@ class ServerProcess:
             self._committed.set_result(None)
             self._committed = None
         self.link.transmit()
+        if self.dtls_link:
+            self.dtls_link.transmit()
+
+    def _dtls_server(self, endpoint: Endpoint) -> dtls_server.DtlsServer | None:
+        # The DTLS port's sessions, where there is one.
+        if self.settings.dtls_port is None or self.contexts is None:
+            return None
+        self.contexts.sessions = dtls_server.DtlsServer(endpoint, LocalAnchor(self.store))
+        return self.contexts.sessions
+
+    def _dtls_link(self) -> UdpLink | None:
+        port = self.settings.dtls_port
+        if self.dtls is None or port is None:
+            return None
+        return dtls_server.link(self.dtls, self.settings.host, port, self._settle)
 
     def _on_revoked(self, ue_service_id: str) -> None:
+        if self.dtls:
+            self.dtls.end(ue_service_id)
         # Not at once: it may be noticed in the midst of a request, or of a delivery.
         asyncio.get_running_loop().call_soon(self.coap.expel, ue_service_id)
 
