@@ -26,8 +26,7 @@ OSCORE = "oscore"
 NONE = "none"
 Protection = Annotated[str, Meta(pattern="^(oscore|none)$")]
 # Between gateway and server also with keys from AKMA (TS 33.535): by DTLS, or by OSCORE.
-DTLS = "dtls"
-AKMA_OSCORE = "oscore-akma"
+DTLS, AKMA_OSCORE = "dtls", "oscore-akma"
 UplinkProtection = Annotated[str, Meta(pattern="^(oscore|dtls|oscore-akma|none)$")]
 
 
@@ -116,8 +115,8 @@ class GatewaySettings(_Settings):
         coap: transmission parameters.
         security: of the links to clients: "oscore" or "none".
         server_security: of the link to the server: "oscore", "dtls", "oscore-akma" or "none".
-        key_file: the gateway's own key for the server, as ``msgin5g enrol`` with the server's settings writes it; with
-            keys from AKMA, as ``msgin5g akma enrol`` does.
+        key_file: its own key for the server, as ``msgin5g enrol``, or ``msgin5g akma enrol``, with the server's settings
+            writes it.
     """
 
     ue_service_id: ServiceId
@@ -438,7 +437,7 @@ def _resolve(settings: Any, base: Path) -> None:
 
 
 def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
-    """``host:port``, ``[v6]:port`` or either behind ``coap://`` or ``coaps://`` to its parts; ``port`` if there is none.
+    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts; ``port`` if none is said.
 
     Raises:
         SettingsError: when it is none of these.

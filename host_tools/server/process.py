@@ -197,7 +197,7 @@ class ServerProcess:
             **{f"ue_{key}": value for key, value in self.coap.counters.items()},
             **{f"coap_{key}": value for key, value in self.link.counts().items()},
             **{f"coap_{key}": value for key, value in self.coap.resource.counters.items()},
-            **{f"dtls_{key}": value for key, value in (self.dtls_link.counts() if self.dtls_link else {}).items()},
+            **self._dtls_counts(),
         }
 
     def _settle(self) -> None:
@@ -216,6 +216,10 @@ class ServerProcess:
             return None
         self.contexts.sessions = dtls_server.DtlsServer(endpoint, LocalAnchor(self.store))
         return self.contexts.sessions
+
+    def _dtls_counts(self) -> dict[str, float]:
+        counts = self.dtls_link.counts() if self.dtls_link else {}
+        return {f"dtls_{key}": value for key, value in counts.items()}
 
     def _dtls_link(self) -> UdpLink | None:
         port = self.settings.dtls_port
