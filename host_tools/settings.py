@@ -115,8 +115,8 @@ class GatewaySettings(_Settings):
         coap: transmission parameters.
         security: of the links to clients: "oscore" or "none".
         server_security: of the link to the server: "oscore", "dtls", "oscore-akma" or "none".
-        key_file: its own key for the server, as ``msgin5g enrol``, or ``msgin5g akma enrol``, with the server's settings
-            writes it.
+        key_file: its own key for the server, as ``msgin5g enrol``, or ``msgin5g akma enrol``, with the server's
+            settings writes it.
     """
 
     ue_service_id: ServiceId
@@ -328,7 +328,7 @@ class ServerSettings(_Settings):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError("tls_certificate and tls_key: one needs the other")
         if self.dtls_port is not None and self.security == NONE:
-            raise SettingsError('dtls_port: needs security = "oscore", or whoever comes without DTLS is believed')
+            raise SettingsError('dtls_port: needs security = "oscore": whoever comes without is believed')
 
 
 _HOST_AND_PORT = re.compile(
@@ -437,7 +437,7 @@ def _resolve(settings: Any, base: Path) -> None:
 
 
 def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
-    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts; ``port`` if none is said.
+    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts; ``port`` if there is none.
 
     Raises:
         SettingsError: when it is none of these.

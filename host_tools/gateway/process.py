@@ -15,6 +15,7 @@ from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
 from host_tools import discovery, quick_json
+from host_tools.gateway import uplink
 from host_tools.gateway.capture import Recorders, Watched
 from host_tools.gateway.field_links import FieldLinks
 from host_tools.gateway.metrics import GatewayMetrics
@@ -23,17 +24,14 @@ from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
-from host_tools.security import key_file
 from host_tools.security.contexts import DeviceContexts
 from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.settings import NONE, NOT_PROTECTED, GatewaySettings, SettingsError, host_and_port
+from host_tools.settings import NONE, NOT_PROTECTED, GatewaySettings
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from msgin5g.provisioning import DeviceSecurity
 
     from host_tools.serial_link import SerialPort
 
@@ -43,8 +41,6 @@ _log = structlog.get_logger("msgin5g.gateway")
 _UP_NSTART = 32
 # Seconds to wait for the server's answer to the de-registration when the process is stopped.
 _FAREWELL = 2.0
-# Sequence numbers reserved at a time in the file beside the gateway's key.
-_NUMBERS_AHEAD = 8192
 
 
 def random_bits(count: int) -> int:
@@ -66,7 +62,7 @@ class GatewayProcess:
         self.store = SqliteStore(settings.database, settings.most_messages)
         self.contexts = self._device_contexts()
         down = Endpoint(settings.coap.parameters(), random_bits, security=self.contexts)
-        up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=self._uplink_security())
+        up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=uplink.security(settings))
         application = self._application_endpoint()
         self.field = FieldLinks(settings, down, application)
         self.serial = self.field.clients
@@ -74,8 +70,9 @@ class GatewayProcess:
         self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
         for interface in settings.multicast:
             self.down.join(interface)
-        server = host_and_port(settings.server)
+        server = uplink.server(settings)
         self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)
+        self.dtls = uplink.dtls(settings, up, self.up)
         self.gateway = Gateway(
             settings.ue_service_id,
             down,
@@ -159,6 +156,9 @@ class GatewayProcess:
         except TimeoutError:
             _log.warning("the server did not answer the de-registration")
         self.field.close()
+        if self.dtls:
+            self.dtls.close()
+            self.up.transmit()
         for link in (self.down, self.up, *self.applications):
             link.close()
         self.store.close()
@@ -200,16 +200,6 @@ class GatewayProcess:
         contexts = DeviceContexts(self.store, self.settings.ue_service_id, (wire.SELECTION_PATH,))
         contexts.on_revoked = self._on_revoked
         return contexts
-
-    def _uplink_security(self) -> DeviceSecurity | None:
-        # What the link to the server is secured by: the gateway is one of its devices.
-        if self.settings.server_security == NONE:
-            return None
-        path = self.settings.key_file
-        device = key_file.read(path, "key_file")
-        if device["ue_service_id"] != self.settings.ue_service_id:
-            raise SettingsError(f"key_file: {path} is the key of {device['ue_service_id']}")
-        return key_file.security(path, device, _NUMBERS_AHEAD, "key_file")
 
     def _on_revoked(self, ue_service_id: str) -> None:
         # Not at once: it may be noticed in the midst of a request, or of a delivery.
