@@ -12,6 +12,8 @@ from host_tools.security import akma, key_file
 from host_tools.settings import AKMA_OSCORE, DTLS, NONE, SettingsError, host_and_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from msgin5g.coap.endpoint import Endpoint
     from msgin5g.provisioning import DeviceSecurity
 
@@ -40,13 +42,8 @@ def security(settings: GatewaySettings) -> DeviceSecurity | None:
     path = settings.key_file
     if settings.server_security in (NONE, DTLS):
         return None
-    if settings.server_security == AKMA_OSCORE:
-        try:
-            device = akma.read(path).oscore_device()
-        except ValueError as error:
-            raise error if isinstance(error, SettingsError) else SettingsError(f"key_file: {path}: {error}") from None
-    else:
-        device = key_file.read(path, "key_file")
+    from_akma = settings.server_security == AKMA_OSCORE
+    device = _oscore_device(path) if from_akma else key_file.read(path, "key_file")
     _check(settings, device["ue_service_id"])
     return key_file.security(path, device, _NUMBERS_AHEAD, "key_file")
 
@@ -66,6 +63,14 @@ def dtls(settings: GatewaySettings, endpoint: Endpoint, link: UdpLink) -> DtlsCl
     made = DtlsClient(endpoint, client, link.resolve(*server(settings)), patience)
     link.endpoint = made
     return made
+
+
+def _oscore_device(path: Path) -> dict:
+    keys = akma.read(path)
+    try:
+        return keys.oscore_device()
+    except ValueError as error:
+        raise SettingsError(f"key_file: {path}: {error}") from error
 
 
 def _check(settings: GatewaySettings, ue_service_id: str) -> None:
