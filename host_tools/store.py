@@ -80,13 +80,24 @@ DROP INDEX messages_by_hop;
 REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
 _CHECKPOINT = "wal_autocheckpoint=8000"
+# Octets of all messages on their way, unless somebody says otherwise; in the file they take about twice as many.
+MOST_OCTETS = 1 << 30
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 500
 
 _COLUMNS = "key, hop, originator, kind, message_id, body, expires, report, priority, segment"
 _INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _PENDING = f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608
+_PENDING_OF = (
+    f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? AND key <= ?"  # noqa: S608
+    " AND originator = ? ORDER BY key LIMIT ?"
+)
+_TOTALS = "SELECT count(*), ifnull(sum(length(body)), 0) FROM messages"
 _EXPIRED = f"SELECT {_COLUMNS} FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?"  # noqa: S608
+
+
+class NoSpace(Full):
+    """There is room for another message, but hardly any on the disk: it makes no difference which of them goes."""
 
 
 class SqliteStore:
@@ -97,8 +108,10 @@ class SqliteStore:
         most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
         wall_clock: seconds since 1970.
         most_known: bound of the memory against duplicates, 16 to 32 octets each; the oldest are forgotten beyond it.
+        most_octets: bound of the octets of all messages on their way.
 
     Attributes:
+        disk_low: there is hardly any space on its disk: nothing is taken any more (:mod:`host_tools.disk`).
         duplicates: the memory against duplicates, but for what is not written yet.
         on_dropped: part of what all stores have; this one refuses and drops nothing.
 
@@ -112,12 +125,15 @@ class SqliteStore:
         most_messages: int = 1_000_000,
         wall_clock: Callable[[], float] = time.time,
         most_known: int = 4_000_000,
+        most_octets: int = MOST_OCTETS,
     ) -> None:
         self.path = path
         path.touch(mode=0o600, exist_ok=True)
         self.on_dropped: Callable[[Item], None] | None = None
         self._wall_clock = wall_clock
         self._most_messages = most_messages
+        self._most_octets = most_octets
+        self.disk_low = False
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000", _CHECKPOINT):
             self._database.execute(f"PRAGMA {pragma}")
@@ -125,7 +141,9 @@ class SqliteStore:
         self._execute = self._database.execute
         self._open = False
         self._broken: sqlite3.Error | None = None
-        self._count: int = self._execute("SELECT count(*) FROM messages").fetchone()[0]
+        self._count: int
+        self._octets: int
+        self._count, self._octets = self._execute(_TOTALS).fetchone()
         # Put and not written yet: rows of messages, and their identities.
         self._rows: list[tuple] = []
         self._fresh: set[int] = set()
@@ -237,16 +255,20 @@ class SqliteStore:
             The stored item, or None when the same message was stored before: it is a duplicate.
 
         Raises:
-            Full: there are ``most_messages`` on their way.
+            Full: there are ``most_messages`` or ``most_octets`` on their way.
+            NoSpace: the disk is nearly full.
         """
         identity = _identity(hop, originator, kind, message_id, segment)
         if identity in self._fresh or identity in self.duplicates:
             return None
-        if self._count >= self._most_messages:
+        if self._count >= self._most_messages or self._octets + len(body) > self._most_octets:
             raise Full
+        if self.disk_low:
+            raise NoSpace
         key = self._next_key
         self._next_key = key + 1
         self._count += 1
+        self._octets += len(body)
         self._fresh.add(identity)
         row = (key, hop, originator, kind, message_id, body, expires, report, priority, segment)
         self._rows.append(row)
@@ -278,9 +300,20 @@ class SqliteStore:
         """(hop, originator, how many) of all messages on their way."""
         return self.rows("SELECT hop, originator, count(*) FROM messages GROUP BY hop, originator")
 
-    def room(self) -> int:
-        """How many more messages there is room for."""
-        return self._most_messages - self._count
+    def room(self, octets: int = 1) -> int:
+        """How many more messages of a size there is room for."""
+        if self.disk_low:
+            return 0
+        return min(self._most_messages - self._count, (self._most_octets - self._octets) // octets)
+
+    def lacks(self, octets: int) -> int:
+        """How many octets of messages have to go before one of a size has room; 0 where it is a matter of number."""
+        return max(0, self._octets + octets - self._most_octets)
+
+    @property
+    def octets(self) -> int:
+        """Of all messages on their way."""
+        return self._octets
 
     def replace(self, item: Item, body: bytes, expires: int | None) -> Item:
         """Change a message that is on its way: it is the newest from then on.
@@ -291,6 +324,7 @@ class SqliteStore:
         self._write()
         self._begin()
         key, self._next_key = self._next_key, self._next_key + 1
+        self._octets += len(body) - len(item.body)
         self._execute(
             "UPDATE messages SET key = ?, body = ?, expires = ? WHERE key = ?", (key, body, expires, item.key)
         )
@@ -311,7 +345,9 @@ class SqliteStore:
         """Take a message out: accepted, refused or expired. It stays known."""
         self._write()
         self._begin()
-        self._count -= self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount
+        if self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount:
+            self._count -= 1
+            self._octets -= len(item.body)
 
     def pending(self, hop: str, after: int, most: int, priority: int | None = None) -> list[Item]:
         """The oldest messages for a hop with a key above ``after``, of one priority or of all."""
@@ -320,6 +356,12 @@ class SqliteStore:
         items = [item for each in range(HIGH, LOW + 1) for item in self.pending(hop, after, most, each)]
         items.sort(key=lambda item: item.key)
         return items[:most]
+
+    def pending_of(
+        self, hop: str, originator: str, after: int, last: int, most: int, priority: int
+    ) -> list[Item]:
+        """The oldest messages of one originator for a hop, with a key above ``after`` and up to ``last``."""
+        return self._items(_PENDING_OF, (hop, priority, after, last, originator, most))
 
     def expired(self, seconds: float, most: int) -> list[Item]:
         """Messages whose expiration time has come."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Address = tuple[str, str]
 
+# Octets of a copy beyond those of the message, at most: the recipient's Service ID, in JSON, and its name.
+_MORE = 6 * 255 + 64
+
 
 def fan_out(service: Service, elements: Elements, recipients: Collection[Address], now: int) -> Outcome:
     """Store a message for each of its recipients but its sender, and send what can be sent.
@@ -45,8 +48,9 @@ def fan_out(service: Service, elements: Elements, recipients: Collection[Address
     if service.store.knows(*original):
         service.counters["duplicates"] += 1
         return ACCEPTED
-    # A copy or a report for each.
-    if service.store.room() < len(recipients):
+    # A copy or a report for each, which say a little more than the message.
+    longest = len(messages.encode(elements)) + _MORE
+    if service.store.room(longest) < len(recipients):
         return service.full()
     service.store.remember(*original)
     sender = messages.originator(elements)
