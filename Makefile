@@ -33,6 +33,10 @@ demo: setup ## the whole system on this machine, on simulated boards
 test: setup lint ## every check: lint, types, firmware syntax, tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
+.PHONY: faults
+faults: setup ## a campaign of faults: RUNS=200 runs, SEED=... repeats one
+	@$(BIN)/python -m tests.faults
+
 .PHONY: bench
 bench: setup ## measure, print a table
 	@$(BIN)/python -m bench

@@ -15,11 +15,13 @@ def open_promises(ledger):
 
 
 def _told(ledger, promise, recipient):
-    # What the sender was told, of the copy for that recipient where there are several.
+    # What the sender was told, of the copy for that recipient where there are several. What had its end before there
+    # were copies was told once, by no recipient.
     states = ledger.states[promise.sender, promise.message_id]
-    if len(promise.recipients) == 1:
-        return {state for state, _ in states} & ENDS
-    return {state for state, reporter in states if reporter == recipient} & ENDS
+    whose = {reporter for _, reporter in states}
+    if len(promise.recipients) > 1 and whose.intersection(promise.recipients):
+        whose = {recipient}
+    return {state for state, reporter in states if reporter in whose} & ENDS
 
 
 def _unseen(ledger, promise, recipient, boards):
@@ -74,7 +76,11 @@ def left_behind(site, ledger):
     """What is still in a store or under way, a line each."""
     found = []
     for daemon in site.daemons():
-        found += [f"{daemon.service_id} still has {stored}" for stored in daemon.stored()]
+        found += [
+            f"{daemon.service_id} still has {stored}"
+            for stored in daemon.stored()
+            if not _in_parts(ledger, *stored)
+        ]
     for ue, look in ledger.looks.items():
         if look["stored"]:
             found.append(f"{ue} still has {look['stored']} messages")
@@ -82,6 +88,13 @@ def left_behind(site, ledger):
         if busy:
             found.append(f"{ue} is still busy: {busy}")
     return found
+
+
+def _in_parts(ledger, _kind, originator, hop, message_id):
+    # Segments of a message that expired while others of them were still on their way: a server holds them for 15
+    # minutes (reassembly.py), not longer.
+    told = {state for state, _ in ledger.states[originator.partition("\t")[2], message_id]}
+    return hop.startswith("segments\t") and "expired" in told
 
 
 # What an endpoint holds for as long as something is under way.
