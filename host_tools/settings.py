@@ -437,7 +437,7 @@ def _resolve(settings: Any, base: Path) -> None:
 
 
 def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
-    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts; ``port`` if there is none.
+    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts.
 
     Raises:
         SettingsError: when it is none of these.
