@@ -128,3 +128,49 @@ def _block(kind: int, body: bytes, *options: tuple[int, bytes]) -> bytes:
     body += bytes(4) if options else b""
     length = struct.pack("<I", 12 + len(body))
     return struct.pack("<I", kind) + length + body + length
+
+
+class Tally:
+    """Counts what is in a file while it is written, piece by piece.
+
+    Attributes:
+        octets: of the file.
+        packets: in it.
+        dropped: that are missing.
+    """
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self.packets = 0
+        self._missing: dict[bytes, int] = {}
+        self._rest = b""
+
+    @property
+    def dropped(self) -> int:
+        """Packets that are missing."""
+        return sum(self._missing.values())
+
+    def whole(self, piece: bytes) -> bytes:
+        """The next piece, where blocks may be cut anywhere; returns the whole ones that there are now.
+
+        Raises:
+            ValueError: this is no such file.
+        """
+        self._rest += piece
+        at = 0
+        while len(self._rest) - at >= 12:
+            kind, length = struct.unpack_from("<II", self._rest, at)
+            if length < 12:
+                raise ValueError(f"not a capture: a block of {length} octets")
+            if len(self._rest) - at < length:
+                break
+            if kind == _PACKET:
+                self.packets += 1
+            elif kind == _STATISTICS:
+                # Interface, time, and the option as statistics() wrote it.
+                (count,) = struct.unpack_from("<Q", self._rest, at + 24)
+                self._missing[self._rest[at + 8 : at + 12]] = count
+            at += length
+        whole, self._rest = self._rest[:at], self._rest[at:]
+        self.octets += at
+        return whole

@@ -79,3 +79,24 @@ def test_tshark_reads_it(tmp_path):
     assert told[0] == "clients,1790000000.123456789,192.0.2.77,,1,4660"
     assert told[1].startswith("/dev/ttyUSB0,1790000000.123456790,,2001:db8::2,1,")
     assert len(told) == 4
+
+
+def test_a_file_is_counted_while_it_arrives_in_pieces():
+    octets = a_file()
+    for size in (1, 7, 100, len(octets)):
+        tally = pcapng.Tally()
+        whole = b"".join(tally.whole(octets[at : at + size]) for at in range(0, len(octets), size))
+        assert whole == octets
+        assert (tally.octets, tally.packets, tally.dropped) == (len(octets), 4, 7)
+
+
+def test_half_a_block_is_held_back():
+    octets = a_file()
+    tally = pcapng.Tally()
+    Capture(tally.whole(octets[:-1]))
+    assert tally.octets == len(octets) - len(pcapng.statistics(0, AT, 7))
+
+
+def test_what_is_no_capture_is_refused():
+    with pytest.raises(ValueError, match="not a capture"):
+        pcapng.Tally().whole(bytes(20))

@@ -1,0 +1,127 @@
+"""The command line's part about recording a gateway: ``msgin5g capture``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from host_tools.pcapng import Tally
+    from host_tools.settings import GatewaySettings
+
+_DECRYPTED = (
+    "the file has what is inside OSCORE: payloads and names can be read by whoever reads it. Remove it when it has"
+    " served"
+)
+# In the form of Wireshark's table of OSCORE contexts, with what `msgin5g enrol` wrote for the names in <>.
+_OSCORE = (
+    "OSCORE stays closed in the file. --decrypted opens it at the gateway; or tshark does, for one device, with what is"
+    " in the file that `msgin5g enrol` made:\n"
+    '  tshark -r {file} -d udp.port=={port},coap -o \'uat:oscore_contexts:"","<kid>","<master secret>",'
+    '"<master salt>","","AES-CCM-16-64-128 (CCM*)"\''
+)
+_DTLS = "for the link to the server, which is DTLS: -o dtls.psk:<K_AF>, each in hexadecimal digits"
+
+
+def capture(
+    settings: Annotated[Path, typer.Argument(help="TOML file of a gateway that runs on this machine.")],
+    write: Annotated[Path | None, typer.Option("-w", "--write", help="File to write, in pcapng.")] = None,
+    stdout: Annotated[
+        bool, typer.Option("--stdout", help="Write to standard output: ... --stdout | wireshark -k -i -")
+    ] = False,
+    decrypted: Annotated[
+        bool, typer.Option("--decrypted", help="CoAP as it is inside OSCORE: payloads are in the file.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="End after so many seconds; 0 for when it is interrupted.")
+    ] = 0,
+    ue: Annotated[
+        str | None,
+        typer.Option(help="Only what goes between the gateway and this UE, while it is registered."),
+    ] = None,
+) -> None:
+    """Record what goes over the links of a running gateway, for Wireshark. Reading it costs the gateway time."""
+    from host_tools.cli import Failed, private, told
+    from host_tools.operator_client import OperatorClient
+    from host_tools.settings import GatewaySettings, load
+
+    if (write is None) != stdout:
+        raise Failed("name one place to write to: -w FILE or --stdout")
+    private()
+    parameters = {"seconds": str(seconds), "decrypted": str(int(decrypted))} | ({"ue": ue} if ue else {})
+    with told(settings):
+        found = load(settings, GatewaySettings)
+        with closing(OperatorClient(found)) as client:
+            pieces = client.stream("capture", parameters)
+            # The first one tells that the gateway agrees: before that no file is touched.
+            first = next(pieces, b"")
+            _tell(_hints(found, write, decrypted))
+            with _opened(write) as file:
+                tally = _copy(first, pieces, file)
+    result = {"file": str(write), "octets": tally.octets, "packets": tally.packets, "dropped": tally.dropped}
+    if write:
+        sys.stdout.write(json.dumps(result) + "\n")
+
+
+def _hints(settings: GatewaySettings, write: Path | None, decrypted: bool) -> list[str]:
+    protections = {settings.security, settings.server_security}
+    hints = []
+    if decrypted:
+        hints.append(f"msgin5g: WARNING: {_DECRYPTED}")
+    elif any("oscore" in one for one in protections):
+        hints.append(f"msgin5g: {_OSCORE.format(file=write or '-', port=settings.port)}")
+    if "dtls" in protections:
+        hints.append(f"msgin5g: {_DTLS}")
+    return hints
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _opened(path: Path | None) -> BinaryIO:
+    # Readable by its owner only, even where there was a file that was not.
+    if path is None:
+        return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
+def _copy(first: bytes, pieces: Iterable[bytes], file: BinaryIO) -> Tally:
+    from host_tools.pcapng import Tally
+
+    tally = Tally()
+    shown = 0.0
+
+    def take(piece: bytes) -> None:
+        nonlocal shown
+        # An interruption leaves no half of a block.
+        file.write(tally.whole(piece))
+        file.flush()
+        if sys.stderr.isatty() and time.monotonic() - shown >= 1:
+            shown = time.monotonic()
+            sys.stderr.write(f"\r{tally.packets} packets, {tally.octets} octets, {tally.dropped} missing ")
+            sys.stderr.flush()
+
+    try:
+        take(first)
+        for piece in pieces:
+            take(piece)
+    except (KeyboardInterrupt, BrokenPipeError):
+        pass
+    if shown:
+        sys.stderr.write("\n")
+    return tally
