@@ -25,7 +25,13 @@ COMPILED = mpy.ROOT / "build" / "packages"
 _PACKAGE = "msgin5g"
 _MINIMAL = "minimal"
 # Not for a board that is a UE and no gateway, and not for one that has a client.
-_NOT_IN_FULL = {"gateway", "application_client", "application_client_coap"}
+_NOT_IN_FULL = {
+    "gateway",
+    "espnow_bridge",
+    "application_client",
+    "application_client_coap",
+    "application_client_serial",
+}
 
 
 @dataclass(frozen=True)
