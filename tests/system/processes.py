@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 
 from host_tools.security import key_file
+from host_tools.security.akma_keys import AkmaDevices
 from host_tools.security.devices import Devices
 
 MSGIN5G = Path(sys.executable).with_name("msgin5g")
@@ -176,10 +178,12 @@ class Daemon(Program):
 
 
 class Server(Daemon):
-    def __init__(self, directory, gateways=(GATEWAY,), more="", security="oscore", ack_timeout=ACK_TIMEOUT):
+    def __init__(self, directory, gateways=(GATEWAY,), more="", security="oscore", ack_timeout=ACK_TIMEOUT, dtls=False):
         self.security = security
         self.service_id = "server@example.org"
-        self.port, self.http_port = free_ports(2)
+        self.port, self.http_port, self.dtls_port = free_ports(3)
+        if dtls:
+            more = f"dtls_port = {self.dtls_port}\n{more}"
         token_file = directory / "as_token"
         token_file.touch(mode=0o600)
         token_file.write_text(TOKEN + "\n")
@@ -209,6 +213,14 @@ roles = ["as", "message-gateway"]
         self.coap_url = f"coap://127.0.0.1:{self.port}"
         self.url = f"http://127.0.0.1:{self.http_port}"
 
+    def enrol_akma(self, ue_service_id, file):
+        """What `msgin5g akma enrol` does: keys for a gateway, in a file."""
+        with (
+            contextlib.closing(AkmaDevices(self.database, self.service_id)) as devices,
+            devices.enrol_akma(ue_service_id, "msgin5g.invalid", "example.org") as keys,
+        ):
+            key_file.write(file, msgspec.to_builtins(keys))
+
     def metrics(self):
         return metrics(self.url, "server")
 
@@ -223,13 +235,17 @@ class Gateway(Daemon):
         more="",
         security=None,
         ack_timeout=ACK_TIMEOUT,
+        uplink=None,
+        server_port=None,
     ):
         # Towards the server it is as the server wants it, towards clients too unless it is said.
         self.security = security or server.security
+        uplink = uplink or server.security
+        server_port = server_port or (server.dtls_port if uplink == "dtls" else server.port)
         self.service_id = ue_service_id
         key = directory / f"{name}-device.json"
         if server.security == "oscore" and not key.exists():
-            server.enrol(ue_service_id, key)
+            (server.enrol if uplink == "oscore" else server.enrol_akma)(ue_service_id, key)
         (self.port,) = free_ports(1, socket.SOCK_DGRAM)
         (self.http_port,) = free_ports(1)
         super().__init__(
@@ -237,13 +253,13 @@ class Gateway(Daemon):
             directory,
             f"""
 ue_service_id = "{ue_service_id}"
-server = "127.0.0.1:{server.port}"
+server = "127.0.0.1:{server_port}"
 host = "127.0.0.1"
 port = {self.port}
 http_port = {self.http_port}
 database = "{name}.sqlite"
 security = "{self.security}"
-server_security = "{server.security}"
+server_security = "{uplink}"
 key_file = "{key.name}"
 {more}
 
