@@ -50,12 +50,14 @@ class Gateway:
         packet_size=None,
         most_documents=256,
         aggregate_linger=0,
+        drops=True,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
         # aggregate_linger: so long small messages wait for company on their way up, in ms; 0: what waits anyway travels
         # as one; None: nothing does.
+        # drops: where the store is full, what goes up makes room for what is no less urgent.
         # packet_size(address) -> octets of the longest packet on the link of a client. most_documents: of the server's
         # that are kept for the clients, and that are observed for them.
         self.ue_service_id = ue_service_id
@@ -114,7 +116,16 @@ class Gateway:
             self._on_registration,
         )
         self._relay = Relay(
-            self, down, up_coap, server_address, store, wall_clock, most_body, up_window, aggregate_linger
+            self,
+            down,
+            up_coap,
+            server_address,
+            store,
+            wall_clock,
+            most_body,
+            up_window,
+            aggregate_linger,
+            drops,
         )
         # REG requests of clients that the server has not answered yet: UE Service ID -> the latest request.
         self._registering = {}

@@ -71,6 +71,17 @@ class Downlink:
             self._coap_in_blocks[exponent] = CoapClient(self._endpoint, exponent, self._coap.most_body)
         return self._coap_in_blocks[exponent]
 
+    def tell_once(self, ue, body, now):
+        # What the store has no room for: told if the client is there now. False when it is not.
+        entry = self._registry.get(ue)
+        if entry is None or entry.via or not self.sleepers.listens(entry):
+            return False
+        try:
+            self.post(entry, body, _ignore, now)
+        except EndpointFull:
+            return False
+        return True
+
     def segmentation(self):
         if self._segmentation is None:
             from .segmentation import Segmentation
@@ -191,3 +202,7 @@ class Downlink:
             # Of a time when there were settings for it.
             self.delivery.forget(entry.ue_service_id)
             done(LATER, now)
+
+
+def _ignore(response, now):
+    pass

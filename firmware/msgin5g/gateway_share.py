@@ -5,6 +5,11 @@ from .store import Full
 _AT_ONCE = 500
 
 
+class OverShare(Full):
+    # One UE's; there may be room for those of others.
+    pass
+
+
 class Shares:
     # Everything else is the store's.
     def __init__(self, store, most, counters):
@@ -25,7 +30,7 @@ class Shares:
         used = self._used.get(name, 0)
         if used >= self._most and not self._store.knows(hop, originator, kind, message_id, segment):
             self._counters["over_share"] += 1
-            raise Full
+            raise OverShare
         item = self._store.put(hop, originator, kind, message_id, segment, body, expires, report, priority)
         if item:
             self._used[name] = used + 1

@@ -25,9 +25,10 @@ _MOST_EXPIRED = 100
 
 class Relay:
     # registry: of the clients. registration: the gateway's own. event(word, **detail): for an operator.
-    # linger: how long what is small waits for company on its way up, in ms; None: it always travels alone.
+    # linger: how long what is small waits for company on its way up, in ms; None: it always travels alone. drops: for
+    # what goes up, others make room where there is none.
     def __init__(
-        self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window, linger
+        self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window, linger, drops
     ):
         self._gateway = gateway
         self._registry = gateway.registry
@@ -44,6 +45,11 @@ class Relay:
             from .gateway_aggregate import Together
 
             self._together = Together(self, self._up, gateway.counters, linger)
+        self._room = None
+        if drops:
+            from .gateway_room import Room
+
+            self._room = Room(self, store, gateway.counters)
         self.uplink = FairDelivery(
             self._up, store, self._send_up, wall_clock, up_window, 2 * up_window, self._together
         )
@@ -90,8 +96,15 @@ class Relay:
                 # Who leaves does so after all that it has sent.
                 LOW if kind == wire.DEREG else messages.priority(elements),
             )
-        except StoreFull:
-            return False
+        except StoreFull as full:
+            dropped = ()
+            if hop == UP and self._room is not None:
+                dropped = self._room.make(full, messages.priority(elements), len(body), now)
+            if not dropped:
+                return False
+            stored = self._put(hop, originator, kind, message_id, elements, body, delivery, now)
+            self._room.tell(dropped, now)
+            return stored
         if item is None:
             self._counters["duplicates"] += 1
             return True
@@ -225,14 +238,15 @@ class Relay:
             self.tell_client(item, wire.DELIVERY_FAILED, cause, now)
 
     def tell_client(self, item, status, cause, now):
-        # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3).
+        # A message response that comes after the acknowledgement (TS 23.554, table 8.3.2-3). False: it can't be told.
         elements = messages.response((wire.UE, item.originator), item.message_id, status, cause)
         hop = item.originator
         if hop == self._gateway.ue_service_id:
             hop = self._gateway.own_hop(elements)
             if hop is None:
-                return
-        self.queue_down(hop, elements, messages.encode(elements), now)
+                return False
+        body = messages.encode(elements)
+        return self.queue_down(hop, elements, body, now) or self.clients.tell_once(hop, body, now)
 
     # -- what becomes of what was for clients
 
