@@ -44,9 +44,9 @@ def from_file(file="gateway.json", **options):
 
 
 class GatewayBoard:
-    # link(endpoint): towards the devices; UDP, at the port of the settings, when not given.
-    # on_event(word, {detail}): what an operator wants to read.
-    def __init__(self, settings, link=None, on_event=None):
+    # link(endpoint), uplink(endpoint): towards the devices and the server; UDP, at the port of the settings, when not
+    # given. on_event(word, {detail}): what an operator wants to read.
+    def __init__(self, settings, link=None, on_event=None, uplink=None):
         self.settings = settings
         self.on_event = on_event or _nobody_listens
         # None until there is a network, and the server's address is known.
@@ -65,7 +65,7 @@ class GatewayBoard:
         self._down = Endpoint(self._parameters_down(), _randbits, security=self.contexts)
         self._up = Endpoint(self._parameters_up(), _randbits, security=self._security)
         self.down = link(self._down) if link else ListeningLink(self._down, settings.port)
-        self.up = UdpLink(self._up)
+        self.up = (uplink or UdpLink)(self._up)
         # What a link sends for itself, which _settle() does for both.
         self._flushes = []
         for one in (self.down, self.up):

@@ -42,8 +42,9 @@ class GatewayBoard:
         settings: Settings,
         link: Callable[[Any], Link] | None = None,
         on_event: Callable[[str, dict[str, Any]], object] | None = None,
+        uplink: Callable[[Any], Link] | None = None,
     ) -> None:
-        """Make one. link: makes the link to the devices for an endpoint; UDP when it is not given."""
+        """Make one. link, uplink: make the links to the devices and to the server for an endpoint; UDP by default."""
 
     async def run(self, feed: Callable[[], object] | None = None, done: Event | None = None) -> None:
         """Run.

@@ -130,7 +130,9 @@ class Devices:
                 place += len(line)
 
     def _take(self, line, place):
-        # Why a line can't be used, None when it can.
+        # Why a line can't be used, None when it can. MicroPython takes JSON that is cut off.
+        if line.count(b"{") != line.count(b"}"):
+            return "cut off"
         try:
             device = json.loads(line)
             revoked = device.get("revoked")
