@@ -91,8 +91,8 @@ def client(file="device.json", storage=None, folder="messages", **options):
 
 
 def host_and_port(text):
-    # "host:port", "host", "[v6]:port"
+    # "host:port", "host", "[v6]:port", and what has more colons: a MAC address, for a link that has no ports.
     host, colon, port = text.rpartition(":")
-    if not colon or port.endswith("]"):
+    if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         return text.strip("[]"), wire.PORT
     return host.strip("[]"), int(port)
