@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
-from host_tools.gateway.operators import Operators, operator_key
-from host_tools.gateway.page import api
+from host_tools.gateway.operators import Operators, key_file, operator_key
+from host_tools.gateway.page import api, live
+from host_tools.gateway.page.actions import Actions
 from host_tools.gateway.page.guard import Guard
+from host_tools.gateway.page.pages import Pages
+from host_tools.gateway.page.streams import Streams
+from host_tools.gateway.page.views import Views
 from host_tools.gateway.state import State
 
 if TYPE_CHECKING:
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 
     from host_tools.gateway.process import GatewayProcess
     from host_tools.gateway.watch import Watch
+
+_STATIC = Path(__file__).parent / "static"
 
 
 class Page:
@@ -36,10 +45,12 @@ class Page:
     """
 
     def __init__(self, process: GatewayProcess, watch: Watch) -> None:
-        self._operators = Operators(operator_key(process.settings))
+        settings = process.settings
+        self._process = process
+        self._operators = Operators(operator_key(settings))
         self.counters = self._operators.counters
         self._state = State(process, watch)
-        self._streams = api.Streams()
+        self._streams = Streams()
 
     def stop(self) -> None:
         """End the streams: who stops a server waits for what is under way."""
@@ -47,4 +58,20 @@ class Page:
 
     def app(self, further: Sequence[BaseRoute]) -> ASGIApp:
         """The application to serve, with further routes, which the guard stands in front of as well."""
-        return Guard(Starlette(routes=[*further, *api.routes(self._state, self._streams)]), self._operators)
+        settings = self._process.settings
+        views = Views(self._state)
+        pages = Pages(
+            views,
+            self._operators,
+            Actions(self._process),
+            str(key_file(settings)),
+            secure=settings.http_certificate is not None,
+        )
+        routes = [
+            *further,
+            *pages.routes(),
+            *live.routes(views, self._streams, self._operators),
+            *api.routes(self._state, self._streams),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ]
+        return Guard(Starlette(routes=routes), self._operators)

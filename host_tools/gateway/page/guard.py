@@ -26,7 +26,7 @@ _SAFE = ("GET", "HEAD")
 _MOST_BODY = 4096
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -77,7 +77,8 @@ class Guard:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 # A picture or a script may be kept, nothing that is about devices.
-                headers.setdefault("Cache-Control", "no-store")
+                kept = request.url.path.startswith("/static/")
+                headers.setdefault("Cache-Control", "no-cache" if kept else "no-store")
             await send(message)
 
         await (refusal or self._app)(scope, receive, with_headers)

@@ -1,0 +1,115 @@
+"""What the page says for people: ages, durations, kinds of messages, groups of counters."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from msgin5g import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = {
+    wire.MSG: "message",
+    wire.IMDN: "delivery report",
+    wire.MSGRESP: "message response",
+    wire.REG: "registration",
+    wire.DEREG: "de-registration",
+    wire.SEGREC: "segments asked for",
+    wire.SEGCONFIR: "segments confirmed",
+    wire.SFUPD: "update of a stored message",
+}
+
+# Names of counters begin with what they are about; the first that fits counts.
+_GROUPS = (
+    ("Store", ("store_", "over_share", "expired", "flushed", "duplicates")),
+    (
+        "Messages",
+        (
+            "messages_",
+            "aggregate",
+            "updated",
+            "discarded",
+            "refused_by_",
+            "unknown_recipient",
+            "not_from_server",
+        ),
+    ),
+    (
+        "Registration",
+        ("registered", "clients", "claims_", "registrations_", "bulk_", "not_registered", "selections"),
+    ),
+    ("Keys and sessions", ("contexts", "oscore_", "page_", "too_many")),
+    ("Link to devices", ("down_",)),
+    ("Link to the server", ("up_", "dtls_")),
+    ("Application clients", ("applications_",)),
+    ("What clients asked", ("clients_",)),
+    ("What the server asked", ("server_",)),
+)
+_REST = "Everything else"
+
+
+def age(at: float | None, now: float | None = None) -> str:
+    """How long ago that was; coarse, so that what is shown seldom changes."""
+    if at is None:
+        return "–"
+    seconds = max(0, int((time.time() if now is None else now) - at))
+    if seconds < 10:
+        return "now"
+    if seconds < 60:
+        return f"{seconds // 10 * 10} s ago"
+    return f"{_long(seconds)} ago"
+
+
+def duration(seconds: float | None) -> str:
+    """A duration, with as many digits as one reads."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return _long(int(seconds))
+
+
+def _long(seconds: int) -> str:
+    for unit, name in ((86400, "d"), (3600, "h")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds // 60} min"
+
+
+def clock(at: float) -> str:
+    """A time of day, of the gateway's clock."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def iso(at: float) -> str:
+    """A point in time for programs."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def count(number: float) -> str:
+    """A number of things."""
+    return f"{int(number):,}"
+
+
+def grouped(counters: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Counters by what they are about."""
+    groups: dict[str, dict[str, float]] = {name: {} for name, _ in _GROUPS}
+    # Of two names that begin alike the longer one says more: clients_ is a link's, clients is how many.
+    groups[_REST] = {}
+    for name, value in counters.items():
+        groups[_group(name)][name] = value
+    return {name: of for name, of in groups.items() if of}
+
+
+def _group(name: str) -> str:
+    fitting = [
+        (len(start), group)
+        for group, starts in _GROUPS
+        for start in starts
+        if (name.startswith(start) if start.endswith("_") else name == start or name.startswith(start + "_"))
+    ]
+    return max(fitting)[1] if fitting else _REST
