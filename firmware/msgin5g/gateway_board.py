@@ -27,11 +27,11 @@ _NUMBERS_AHEAD = 1024
 # Peers besides the devices: whoever else sends something.
 _STRANGERS = 16
 _MOST_WAITING = 64
-# Milliseconds between two looks at the watchdog; until the server's address is asked for again; to wait for its answer
-# to the de-registration.
-_TURN = 1000
-_AGAIN = 5000
-_FAREWELL = 2000
+# Seconds between two looks at the watchdog; until the server's address is asked for again; to wait for its answer to
+# the de-registration.
+_TURN = 1
+_AGAIN = 5
+_FAREWELL = 2
 # Documents of the server's that are kept, and observed, for the clients; clients that observe one.
 _MOST_DOCUMENTS = 16
 
@@ -84,10 +84,10 @@ class GatewayBoard:
             while self.gateway is None and not (done and done.is_set()):
                 feed()
                 if not self._start():
-                    await asyncio.sleep_ms(_AGAIN)
+                    await asyncio.sleep(_AGAIN)
             while not (done and done.is_set()):
                 feed()
-                await asyncio.sleep_ms(_TURN)
+                await asyncio.sleep(_TURN)
         finally:
             await self._stop()
 
@@ -207,7 +207,7 @@ class GatewayBoard:
             self.gateway.stop(lambda now: answered.set(), self.up.now())
             self._settle()
             try:
-                await asyncio.wait_for_ms(answered.wait(), _FAREWELL)
+                await asyncio.wait_for(answered.wait(), _FAREWELL)
             except asyncio.TimeoutError:
                 self._event("the server did not answer the de-registration", {})
         for link in (self.down, self.up):
