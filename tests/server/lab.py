@@ -29,6 +29,8 @@ SERVER = ("server", 5683)
 class Peer:
     """A UE or a gateway: sends what it is told to, answers what it gets, and remembers it."""
 
+    server = SERVER
+
     def __init__(self, world, name):
         self.world = world
         self.address = (name, 5683)
@@ -55,7 +57,7 @@ class Peer:
         """Send a message and return the list that will hold the response."""
         responses = []
         self.client.request(
-            SERVER,
+            self.server,
             coap.POST,
             request_options(),
             messages.encode(elements),
