@@ -35,6 +35,7 @@ class RelaySettings(Settings):
     Attributes:
         port: UDP port for devices, at the gateway's ``host``; not set for none.
         serial: serial ports with such a device at the other end.
+        server: host and port of the server's CoAP port; the gateway's ``server`` when not set.
         server_service_id: the server's ``service_id``, told to devices that look for a relay; not set: none is told.
         most_devices: bound of the devices that are relayed at once.
         idle: seconds after which a device that is silent, and spoken to by nobody, is forgotten.
@@ -43,6 +44,7 @@ class RelaySettings(Settings):
 
     port: Port | None = None
     serial: SerialPorts = msgspec.field(default_factory=list)
+    server: str | None = None
     server_service_id: ServiceId | None = None
     most_devices: Annotated[int, Meta(ge=1, le=10_000)] = 500
     idle: Annotated[int, Meta(ge=60, le=86_400)] = 3600

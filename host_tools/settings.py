@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgin5g import wire
@@ -16,8 +16,18 @@ from msgin5g.coap.endpoint import Parameters
 from msgspec import Meta
 
 from host_tools.link_settings import RelaySettings, SerialPorts, check_serial
-from host_tools.settings_base import Count, Milliseconds, Port, ServiceId, SettingsError
+from host_tools.settings_base import (
+    MOST_OCTETS,
+    RESERVE_OCTETS,
+    Count,
+    Milliseconds,
+    Octets,
+    Port,
+    ServiceId,
+    SettingsError,
+)
 from host_tools.settings_base import Settings as _Settings
+from host_tools.settings_mistakes import explained
 
 # Said by every process that starts with security = "none".
 NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authenticated"
@@ -99,10 +109,16 @@ class GatewaySettings(_Settings):
         page: is there an operator's page?
         most_devices: bound of registered clients.
         most_messages: bound of messages in the store.
+        most_octets: bound of the octets of these messages.
+        reserve_octets: what is left free on the disk of the database: with less, nothing is taken.
+        when_full: "drop": the oldest message of the lowest priority on its way to the server makes room for one of the
+            same or a higher priority; "refuse": it does not.
         most_messages_per_ue: bound of those that one UE has sent, and of those that wait for it.
         most_requests_per_second: requests of one client in a second; more are answered 4.29.
         bulk_registration_seconds: how long clients that are in no hurry wait at most to be registered together; 0 for
             each by itself.
+        aggregate: let small messages of one originator that wait for the server travel as one.
+        aggregate_linger: how long the first of them waits for others, in milliseconds; 0: what waits anyway.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
         mdns: whether it lets itself be found by mDNS, which needs the extra ``discovery``.
         serial: serial ports with a client at the other end, beside UDP: paths, patterns, or tables with more.
@@ -131,9 +147,14 @@ class GatewaySettings(_Settings):
     page: bool = True
     most_devices: Count = 10_000
     most_messages: Count = 1_000_000
+    most_octets: Octets = MOST_OCTETS
+    reserve_octets: Annotated[int, Meta(ge=0)] = RESERVE_OCTETS
+    when_full: Annotated[str, Meta(pattern="^(drop|refuse)$")] = "drop"
     most_messages_per_ue: Count = 10_000
     most_requests_per_second: Count = 1000
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
+    aggregate: bool = True
+    aggregate_linger: Annotated[int, Meta(ge=0, le=60_000)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)
     mdns: bool = False
     serial: SerialPorts = msgspec.field(default_factory=list)
@@ -156,6 +177,10 @@ class GatewaySettings(_Settings):
     def __post_init__(self) -> None:
         """Check what one type alone can't say."""
         host_and_port(self.server)
+        if self.relay.server:
+            host_and_port(self.relay.server, "relay.server")
+        elif self.relay.wanted and self.server_security == DTLS:
+            raise SettingsError("relay.server is missing: `server` is for DTLS, and devices have OSCORE")
         if (self.http_certificate is None) != (self.http_key is None):
             raise SettingsError("http_certificate and http_key: one needs the other")
         check_serial(
@@ -293,6 +318,8 @@ class ServerSettings(_Settings):
         registration_lifetime: seconds without a sign of life after which a UE is not registered any more.
         most_ues: bound of registered UEs.
         most_messages: bound of messages in the store.
+        most_octets: bound of the octets of these messages.
+        reserve_octets: what is left free on the disk of the database: with less, nothing is taken.
         coap: transmission parameters.
         security: of the links to gateways and UEs: "oscore" or "none".
         service_id: what those know the server by: part of their keys, never to be changed.
@@ -317,6 +344,8 @@ class ServerSettings(_Settings):
     registration_lifetime: Annotated[int, Meta(ge=60)] = 86400
     most_ues: Count = 100_000
     most_messages: Count = 1_000_000
+    most_octets: Octets = MOST_OCTETS
+    reserve_octets: Annotated[int, Meta(ge=0)] = RESERVE_OCTETS
     coap: Coap = msgspec.field(default_factory=Coap)
     security: Protection = OSCORE
     service_id: ServiceId = "server@msgin5g.invalid"
@@ -356,7 +385,7 @@ def load(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> 
     try:
         settings = msgspec.convert(values, kind, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{path}: {_explained(values, kind, str(error))}") from error
+        raise SettingsError(f"{path}: {explained(values, kind, str(error))}") from error
     _resolve(settings, path.parent)
     return settings
 
@@ -379,48 +408,6 @@ def _path(kind: type, value: object) -> Path:
     if kind is not Path or not isinstance(value, str) or not value:
         raise ValueError(f"Expected a file name, got {value!r}")
     return Path(value)
-
-
-# What msgspec says about keys, and about a value that is none of a few words.
-_MISSING = re.compile(r"Object missing required field `(.+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
-_WORDS = re.compile(r"matching regex '\^\(([a-z|-]+)\)\$'")
-# A value that must not be in a log, though it was put where it does not belong.
-_SECRET = "token"  # noqa: S105
-
-
-def _explained(values: dict[str, Any], kind: type[_Settings], error: str) -> str:
-    # msgspec says "Expected `int` <= 65535 - at `$.coap.port`"; the value is what the reader looks for.
-    reason, _, where = error.partition(" - at `$")
-    key = where.rstrip("`").lstrip(".")
-    found: Any = values
-    here: Any = kind
-    for part in re.findall(r"[^.\[\]]+", key):
-        found = found[int(part) if isinstance(found, list) else part]
-        here = _type_of(here, part)
-    prefix = f"{key}." if key else ""
-    if missing := _MISSING.fullmatch(reason):
-        return f"{prefix}{missing[1]} is missing"
-    if unknown := _UNKNOWN.fullmatch(reason):
-        allowed = ", ".join(here.__struct_fields__)
-        key = prefix + unknown[1]
-        return f"{key} = {_shown(key, found[unknown[1]])}: there is no such key; there are {allowed}"
-    if not key:
-        return reason
-    if words := _WORDS.search(reason):
-        reason = "expected " + " or ".join(f'"{word}"' for word in words[1].split("|"))
-    return f"{key} = {_shown(key, found)}: {reason}"
-
-
-def _shown(key: str, value: Any) -> str:
-    return "..." if _SECRET in key and isinstance(value, str) else repr(value)
-
-
-def _type_of(kind: Any, part: str) -> Any:
-    # The type of a member, or of the elements of a list; of several, the table.
-    found = get_args(kind)[0] if part.isdecimal() else get_type_hints(kind)[part]
-    tables = [one for one in get_args(found) if isinstance(one, type) and issubclass(one, _Settings)]
-    return tables[0] if tables and get_origin(found) is not list else found
 
 
 def _resolve(settings: Any, base: Path) -> None:

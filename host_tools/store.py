@@ -21,6 +21,7 @@ from msgin5g.registry import Registered
 from msgin5g.store import Full
 
 from host_tools.duplicates import Duplicates
+from host_tools.settings_base import MOST_OCTETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +81,6 @@ DROP INDEX messages_by_hop;
 REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
 _CHECKPOINT = "wal_autocheckpoint=8000"
-# Octets of all messages on their way, unless somebody says otherwise; in the file they take about twice as many.
-MOST_OCTETS = 1 << 30
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 500
 
