@@ -1,0 +1,4 @@
+"""What MicroPython for it freezes: `make BOARD=ESP32_GENERIC FROZEN_MANIFEST=.../ESP32_GENERIC/manifest.py`."""
+
+include("$(PORT_DIR)/boards/manifest.py")
+include("../manifest.py", board="ESP32_GENERIC")
