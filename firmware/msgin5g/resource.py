@@ -94,6 +94,10 @@ def request_options(path=wire.PATH, content_format=coap.JSON):
     return options
 
 
+# The options of most requests, once there was one.
+_usual_options = []
+
+
 def outgoing(entry, body, endpoint):
     # The options, the body and the security context of a request to a registered UE: a message from a store, in the
     # format of the UE. Raises Full when there are no keys for it, or somebody else is at its address by now.
@@ -108,7 +112,9 @@ def outgoing(entry, body, endpoint):
         except messages.BadMessage:
             # Stored by a version that took what this one does not.
             pass
-    return request_options(), body, context
+    if not _usual_options:
+        _usual_options.extend(request_options())
+    return _usual_options, body, context
 
 
 def told(response):

@@ -9,15 +9,24 @@ from .message import ABSENT, encode_options
 
 class Response:
     # code is None when there is none; how then tells why (endpoint.TIMEOUT, RESET, CANCELLED, UNUSABLE).
+    code = None
+    content_format = max_age = observe = size1 = ABSENT
+    location = ""
+    payload = b""
+
     def __init__(self, how, message=None):
         self.how = how
-        self.code = message.code if message else None
-        self.content_format = message.content_format if message else ABSENT
-        self.max_age = message.max_age if message else ABSENT
-        self.location = message.location() if message else ""
-        self.observe = message.observe if message else ABSENT
-        self.size1 = message.size1 if message else ABSENT
-        self.payload = bytes(message.payload()) if message else b""
+        if message is None:
+            return
+        self.code = message.code
+        if message.is_bare():
+            return
+        self.content_format = message.content_format
+        self.max_age = message.max_age
+        self.location = message.location()
+        self.observe = message.observe
+        self.size1 = message.size1
+        self.payload = bytes(message.payload())
 
     def success(self):
         return self.code is not None and self.code >> 5 == 2
@@ -25,18 +34,19 @@ class Response:
 
 class Transfer:
     # A request and its response, in blocks where that takes several.
+    exchange = None
+    _blocks = None
+    _done = False
+
     def __init__(self, client, address, code, options, payload, on_response, confirmable, context=None):
         self.client = client
         self.code = code
         self.options = options
         self.payload = payload
-        self.exchange = None
         self.address = address
         self._on_response = on_response
         self._confirmable = confirmable
         self._context = context
-        self._blocks = None
-        self._done = False
 
     def start(self, now):
         options = self.options
@@ -62,7 +72,7 @@ class Transfer:
         self.exchange = self.client.endpoint.request(
             self.address,
             self.code,
-            encode_options(options),
+            self.client.encoded(options),
             payload,
             self._on_end,
             now,
@@ -104,6 +114,9 @@ class Client:
         # Requests in several blocks (client_blocks.py), once there was one.
         self.uploads = ()
         self.observations = set()
+        # The options of the last request, and encoded: most requests have those of the one before.
+        self._usual = ()
+        self._usual_encoded = b""
         endpoint.on_timer.append(self._on_timer)
 
     def request(self, address, code, options, payload, on_response, now, confirmable=True, context=None):
@@ -119,6 +132,12 @@ class Client:
         else:
             transfer.start(now)
         return transfer
+
+    def encoded(self, options):
+        if options is not self._usual:
+            self._usual_encoded = encode_options(options)
+            self._usual = options
+        return self._usual_encoded
 
     def observe(self, address, options, on_response, now, context=None):
         # on_response(response, now) is called for every newer state: see Observation.

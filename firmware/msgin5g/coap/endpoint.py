@@ -216,8 +216,10 @@ class Endpoint(Transmission):
                 self.counters["refused_busy"] += 1
                 self.respond(request, n.SERVICE_UNAVAILABLE, b"", b"", now)
                 return
+            if not self._unanswered:
+                # Those that come after it are due after it.
+                self.arm(ticks.add(now, self.parameters.separate_after))
             self._unanswered[peer.number << 16 | request.mid] = request
-            self.arm(ticks.add(now, self.parameters.separate_after))
         self._call_on_request(request, message, now)
 
     def _call_on_request(self, request, message, now):
@@ -336,8 +338,8 @@ class Endpoint(Transmission):
         return True
 
     def _remember(self, peer, message, now):
-        self._recent.add(peer.number << 16 | message.mid, now)
-        self.arm(ticks.add(now, self.parameters.exchange_lifetime))
+        if self._recent.add(peer.number << 16 | message.mid, now):
+            self.arm(ticks.add(now, self.parameters.exchange_lifetime))
 
     def _reject(self, message, address):
         self._outgoing.append((encode(n.RST, n.EMPTY, message.mid), address))

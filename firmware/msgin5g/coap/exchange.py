@@ -116,6 +116,16 @@ class Exchange:
     # It went to everybody in reach, and whoever is there may respond; who has responded last.
     anyone = False
     responder = None
+    # Set by on_end of an observe request: further responses with this token are wanted.
+    keep = False
+    mid = -1
+    datagram = None
+    timeout = 0
+    transmissions = 0
+    deadline = None
+    # It occupies one of its peer's NSTART places now.
+    outstanding = False
+    over = False
 
     def __init__(
         self, peer, code, token, options, payload, confirmable, wants_response, on_end, context, request
@@ -129,16 +139,6 @@ class Exchange:
         self.wants_response = wants_response
         # on_end(exchange, how, message, now); message only with RESPONSE, and only valid during the call.
         self.on_end = on_end
-        # Set by on_end of an observe request: further responses with this token are wanted.
-        self.keep = False
-        self.mid = -1
-        self.datagram = None
-        self.timeout = 0
-        self.transmissions = 0
-        self.deadline = None
-        # It occupies one of its peer's NSTART places now.
-        self.outstanding = False
-        self.over = False
         # The security context, or None; the request that this responds to.
         self.context = context
         self.request = request
@@ -160,6 +160,8 @@ class Request:
     piv = None
     outer = n.CHANGED
     fresh = True
+    acknowledged = False
+    answered = False
 
     def __init__(self, peer, message, now):
         self.peer = peer
@@ -167,8 +169,6 @@ class Request:
         self.token = message.token()
         self.code = message.code
         self.confirmable = message.type == n.CON
-        self.acknowledged = False
-        self.answered = False
         self.received = now
 
     def source(self):

@@ -30,6 +30,9 @@ class Message:
         self._token_end = 4
         self._payload = 0
         self._end = 0
+        # The latest path, as octets and as text: most requests have that of the one before.
+        self._path_octets = b""
+        self._path_text = ""
         self._clear_options()
 
     def _clear_options(self):
@@ -197,6 +200,10 @@ class Message:
             at += 1
         return value
 
+    def is_bare(self):
+        # Nothing behind its token.
+        return self._token_end == self._end
+
     def token(self):
         return bytes(self.data[4 : self._token_end])
 
@@ -218,7 +225,11 @@ class Message:
 
     def path(self):
         # "a/b" for the segments a and b; None where one is not UTF-8 or has a slash inside.
-        return self._joined(self._path, self._path_end, "/")
+        octets = self.data[self._path : self._path_end]
+        if octets != self._path_octets:
+            self._path_text = self._joined(self._path, self._path_end, "/")
+            self._path_octets = bytes(octets)
+        return self._path_text
 
     def query(self):
         # "a=1&b=2" for the parameters a=1 and b=2; None where one is not UTF-8 or has an ampersand inside.

@@ -26,7 +26,9 @@ class Recent:
 
     def knows(self, key, now):
         # Oldest first, so that what remains is young enough to count as a duplicate.
-        self.expire(now)
+        order = self._order
+        if order and ticks.age(order[0][1], now) >= self._lifetime:
+            self.expire(now)
         return self._answers.get(key, _NOT_KEPT) is not _NOT_KEPT
 
     def expire(self, now):
@@ -40,15 +42,16 @@ class Recent:
         return None
 
     def add(self, key, now):
-        # A key that is not known.
+        # A key that is not known. Returns whether it is the first: those that come after it expire after it.
         if key in self._answers:
             self._answers[key] = None
-            return
+            return False
         if len(self._order) >= self._most_entries:
             self._forget_oldest()
             self.shed += 1
         self._answers[key] = None
         self._order.append((key, now))
+        return len(self._order) == 1
 
     def answer(self, key):
         # The datagram that answered it; None as long as there is none.
