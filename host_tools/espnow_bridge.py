@@ -56,9 +56,9 @@ class BridgePort(SerialPort):
         """Octets of the longest frame that its radio sends."""
         return min(self.most_octets, self._radio_octets)
 
-    def layer_2_id(self) -> str | None:
-        """The MAC address of its radio."""
-        return self.mac
+    def layer_2_id(self) -> str:
+        """The MAC address of its radio; "" until it is known."""
+        return self.mac or ""
 
     @property
     def answers(self) -> bool:

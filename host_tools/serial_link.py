@@ -164,9 +164,9 @@ class SerialPort:
         """Octets of the longest datagram for a peer at its other end."""
         return self.most_octets
 
-    def layer_2_id(self) -> str | None:
-        """Of the radio at its other end, where there is one."""
-        return None
+    def layer_2_id(self) -> str:
+        """Of the radio at its other end; "" where there is none."""
+        return ""
 
     def start(self) -> None:
         """Open it, now or as soon as it is there, in the running event loop."""

@@ -20,7 +20,6 @@ from host_tools.serial_link import MISSING, MOST_OCTETS, SerialPort
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from host_tools.ue_relay import UeRelay
     from msgin5g.coap.endpoint import Endpoint
 
 _log = structlog.get_logger("msgin5g.serial")
@@ -70,7 +69,7 @@ class Links:
         on_opened: called with a port that was opened.
     """
 
-    def __init__(self, endpoint: Endpoint | UeRelay, ports: Sequence[SerialPort] = ()) -> None:
+    def __init__(self, endpoint: Endpoint, ports: Sequence[SerialPort] = ()) -> None:
         self.endpoint = endpoint
         self.ports: list[SerialPort] = []
         self.on_opened: Callable[[SerialPort], None] = lambda _port: None

@@ -14,10 +14,12 @@ _USUAL_SIZE = 1280
 
 
 class SelectionResponder:
-    def __init__(self, gateway, server, endpoint, packet_size):
-        # Octets of the longest packet, and this gateway's own Layer-2 ID or None, by the address that asks.
+    def __init__(self, gateway, server, endpoint, packet_size, server_service_id=None):
+        # Octets of the longest packet, and this gateway's own Layer-2 ID or "", by the address that asks.
         self.packet_size = packet_size or _usual_size
         self.layer_2_id = _none
+        # Of a relay: whom it relays for.
+        self._server_service_id = server_service_id
         self._counters = gateway.counters
         self._counters["selections"] = 0
         self._counters["selections_ignored"] = 0
@@ -61,6 +63,8 @@ class SelectionResponder:
         if wire.UE_SERVICE_ID not in elements or required > allowed:
             return None
         answer = {wire.UE_SERVICE_ID: self._ue_service_id, wire.ALLOWED_PACKET_SIZE: allowed}
+        if self._server_service_id:
+            answer[wire.SERVER_SERVICE_ID] = self._server_service_id
         layer_2_id = self.layer_2_id(address)
         if layer_2_id:
             answer[wire.LAYER_2_ID] = layer_2_id
@@ -92,4 +96,4 @@ def _usual_size(address):
 
 
 def _none(address):
-    return None
+    return ""

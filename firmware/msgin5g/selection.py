@@ -23,13 +23,15 @@ _MOST_SILENT = 3
 
 class Found:
     # A gateway that has answered.
-    def __init__(self, ue_service_id, address, allowed, quality):
+    def __init__(self, ue_service_id, address, allowed, quality, server=None):
         self.ue_service_id = ue_service_id
         self.address = address
         # Octets of the largest packet that it carries for this UE.
         self.allowed = allowed
         # Of the link, higher is better; 0 where the link can't tell.
         self.quality = quality
+        # Whom a relay relays for: the one that this UE's key has to be for. None of a gateway.
+        self.server = server
 
     def better_than(self, other):
         if self.quality != other.quality:
@@ -111,7 +113,7 @@ class Selection:
         elif len(self._found) < _MOST_ANSWERS and not [o for o in self._found if o.address == address]:
             self.counters["answers"] += 1
             quality = getattr(self._link, "quality", _unknown)(address)
-            self._insert(Found(ue_service_id, address, allowed, quality))
+            self._insert(Found(ue_service_id, address, allowed, quality, answer.get(wire.SERVER_SERVICE_ID)))
 
     def _insert(self, found):
         place = 0
@@ -162,7 +164,7 @@ class Finder:
         others = [one for one in found if one.address != registration.address]
         best = (others or found)[0]
         if security:
-            security.use(best.ue_service_id)
+            security.use(best.server or best.ue_service_id)
         link.connect(best.address)
         registration.move(best.address, link.now())
 

@@ -15,8 +15,12 @@ class Found:
     """Octets of the largest packet that it carries for this UE."""
     quality: int
     """Of the link, higher is better; 0 where the link can't tell."""
+    server: str | None
+    """Whom a relay relays for: the one that this UE's key has to be for. None of a gateway."""
 
-    def __init__(self, ue_service_id: str, address: Any, allowed: int, quality: int) -> None: ...
+    def __init__(
+        self, ue_service_id: str, address: Any, allowed: int, quality: int, server: str | None = None
+    ) -> None: ...
     def better_than(self, other: Found) -> bool: ...
 
 class Selection:

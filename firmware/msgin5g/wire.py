@@ -74,7 +74,7 @@ INDIVIDUAL_REPORTS = 69
 
 # The kind of each element's value, by its number, ten a row: s string, b boolean, i integer, t date-time, o object of
 # further elements, a address; lists: w of strings, n of integers, l of objects of further elements.
-KINDS = "sssssbbssssssotsbsiibsssssioosisotibiibibitssaassoilililnssiiwstssitil"
+KINDS = "sssssbbssssssotsbsiibsssssioosisotibiibibitssaassoilililnssiiwstssitils"
 
 # Which of an element's names is emitted: TS 23.554's on CoAP, TS 29.538's on HTTP.
 STAGE_2 = 1

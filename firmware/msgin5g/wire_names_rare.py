@@ -52,4 +52,5 @@ elements = """
 67|Expected configuration time|
 68|Number of individual delivery status reports|
 69|List of individual delivery status reports||List of individual delivery status report|
+70|MSGin5G Server Service ID|
 """

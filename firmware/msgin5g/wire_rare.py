@@ -34,6 +34,8 @@ LAYER_2_ID = 57
 MSGIN5G_UE_ID = 58
 REQUIRED_PACKET_SIZE = 59
 ALLOWED_PACKET_SIZE = 60
+# Own: of a relay, whose keys devices need that it relays for
+SERVER_SERVICE_ID = 70
 
 # Messaging topics (8.8)
 SUBSCRIPTION_STATUS = 62

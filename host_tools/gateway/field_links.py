@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from host_tools import espnow_bridge, serial_link
 from host_tools.espnow_bridge import BridgePort
@@ -13,10 +13,10 @@ from host_tools.serial_ports import Links, Plan, PortWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from host_tools.ue_relay import UeRelay
     from msgin5g.coap.endpoint import Endpoint
 
     from host_tools.settings import GatewaySettings
+    from host_tools.ue_relay import UeRelay
 
 _APPLICATION_CLIENT = "application client"
 _RELAYED = "relayed"
@@ -56,7 +56,8 @@ class FieldLinks:
     ) -> None:
         self.clients = Links(down)
         self.applications = Links(application) if application else None
-        self.relay = Links(relay) if relay else None
+        # To links it is an endpoint.
+        self.relay = Links(cast("Endpoint", relay)) if relay else None
         self._watch = PortWatch(self._plans(settings))
 
     def start(self, *flushes: tuple[Links | None, Callable[[], None]]) -> None:
@@ -89,10 +90,10 @@ class FieldLinks:
         port = self.clients.port_at(address)
         return port.packet_size(address) if port else usual
 
-    def layer_2_id(self, address: tuple) -> str | None:
-        """Of this side of the link that a client is on, where it has one."""
+    def layer_2_id(self, address: tuple) -> str:
+        """Of this side of the link that a client is on; "" where it has none."""
         port = self.clients.port_at(address)
-        return port.layer_2_id() if port else None
+        return port.layer_2_id() if port else ""
 
     def _all(self) -> list[Links]:
         return [links for links in (self.clients, self.applications, self.relay) if links]

@@ -20,6 +20,7 @@ from host_tools.gateway.capture import Recorders, Watched
 from host_tools.gateway.field_links import FieldLinks
 from host_tools.gateway.metrics import GatewayMetrics
 from host_tools.gateway.page import Page
+from host_tools.gateway.relaying import Relaying
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
@@ -64,7 +65,10 @@ class GatewayProcess:
         down = Endpoint(settings.coap.parameters(), random_bits, security=self.contexts)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=uplink.security(settings))
         application = self._application_endpoint()
-        self.field = FieldLinks(settings, down, application)
+        self.relaying = Relaying(settings, random_bits) if settings.relay.wanted else None
+        self.field = FieldLinks(settings, down, application, self.relaying and self.relaying.core)
+        if self.relaying and self.field.relay:
+            self.relaying.drive(self.field.relay)
         self.serial = self.field.clients
         self.serial.on_opened = self._on_port_opened
         self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
@@ -89,7 +93,7 @@ class GatewayProcess:
         )
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
-        self.gateway.selection.layer_2_id = self.field.layer_2_id
+        self.gateway.selection.layer_2_id = self.field.layer_2_id  # pyright: ignore[reportAttributeAccessIssue]
         self.applications = self._application_clients(application)
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
@@ -116,6 +120,7 @@ class GatewayProcess:
         self.field.start(
             (self.serial, self.down.flush),
             *((self.field.applications, link.flush) for link in self.applications),
+            *([(self.field.relay, self.relaying.start())] if self.relaying else []),
         )
         self.gateway.start(now())
         self.up.flush()
@@ -156,6 +161,8 @@ class GatewayProcess:
         except TimeoutError:
             _log.warning("the server did not answer the de-registration")
         self.field.close()
+        if self.relaying:
+            self.relaying.close()
         if self.dtls:
             self.dtls.close()
             self.up.transmit()
@@ -180,6 +187,8 @@ class GatewayProcess:
         for name, link in (("down", self.down), ("up", self.up)):
             counts |= {f"{name}_{key}": value for key, value in link.counts().items()}
         counts |= self.field.counts()
+        if self.relaying:
+            counts |= {f"relay_{key}": value for key, value in self.relaying.counts().items()}
         if self.gateway.application_clients:
             counts |= {
                 f"applications_{key}": value
