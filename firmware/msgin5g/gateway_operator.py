@@ -6,8 +6,8 @@ from . import wire_rare
 REGISTERED = "registered"
 # Until its next window; what is for it waits.
 ASLEEP = "asleep"
-# It did not answer lately.
-SILENT = "no answer"
+# It did not take the last message: no answer, or no room. Delivery to it pauses.
+WAITING = "waiting"
 # It has asked to be registered, and the server has not answered yet.
 REGISTERING = "registering"
 ABSENT = "not registered"
@@ -23,7 +23,7 @@ def state(gateway, ue):
     clients = gateway._relay.clients
     if clients.sleepers.sleeps(entry):
         return ASLEEP
-    return SILENT if clients.delivery.silent(ue) else REGISTERED
+    return WAITING if clients.delivery.silent(ue) else REGISTERED
 
 
 def queue(gateway, ue):

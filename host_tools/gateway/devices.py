@@ -21,7 +21,7 @@ WITH_MESSAGES = "messages waiting"
 STATES = (
     gateway_operator.REGISTERED,
     gateway_operator.ASLEEP,
-    gateway_operator.SILENT,
+    gateway_operator.WAITING,
     WITH_MESSAGES,
     gateway_operator.ABSENT,
     NEVER_SEEN,

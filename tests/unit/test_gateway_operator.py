@@ -38,7 +38,7 @@ async def test_the_state_of_a_ue_and_its_queue():
     setup.world.advance(100)
     assert gateway_operator.queue(gateway, UE) == (1, 0)
     setup.world.advance(93000)
-    assert gateway_operator.state(gateway, UE) == gateway_operator.SILENT
+    assert gateway_operator.state(gateway, UE) == gateway_operator.WAITING
 
 
 async def test_a_ue_that_the_server_has_not_answered_yet_is_registering():

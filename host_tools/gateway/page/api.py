@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def routes(state: State, streams: Streams) -> list[Route]:
     watch = state.watch
 
     async def snapshot(_request: Request) -> Response:
-        return JSONResponse(state.snapshot())
+        # ASCII, whatever a name has in it.
+        return Response(json.dumps(state.snapshot()), media_type="application/json")
 
     async def passing() -> AsyncIterator[dict[str, Any]]:
         number = watch.number

@@ -116,8 +116,9 @@ class Guard:
     def _cross_site(self, request: Request) -> Response | None:
         # What changes something has to come from a page of this host, as the browser says it, or come with the key.
         headers = request.headers
-        if int(headers.get("content-length") or 0) > _MOST_BODY:
-            return PlainTextResponse("Too long.\n", 413)
+        length = headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > _MOST_BODY:
+            return PlainTextResponse(f"A form has a length, of at most {_MOST_BODY} octets.\n", 413)
         if headers.get("authorization") and request.url.path.startswith("/api/"):
             return None
         origin = urlsplit(headers.get("origin", ""))

@@ -55,7 +55,7 @@ class Views:
             loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters |= {
-            name: getattr(words, name) for name in ("age", "duration", "clock", "iso", "count")
+            name: getattr(words, name) for name in ("age", "duration", "clock", "iso", "count", "plain")
         }
         self._templates.globals |= {
             "KINDS": words.KINDS,
@@ -67,44 +67,48 @@ class Views:
             "protected": state.process.contexts is not None,
         }
         views = (
-            View("devices", "Devices", ("summary", "table"), self._table),
-            View("messages", "Messages", ("seen",), self._messages),
-            View("counters", "Counters", ("counts",), self._counters),
-            View("device", "Device", ("facts", "seen"), self._device),
+            View("devices", "Devices", ("uplink", "summary", "table"), self._table),
+            View("messages", "Messages", ("uplink", "seen"), self._messages),
+            View("counters", "Counters", ("uplink", "counts"), self._counters),
+            View("device", "Device", ("uplink", "facts", "seen"), self._device),
         )
         self.by_name = {view.name: view for view in views}
 
     def page(self, name: str, query: Mapping[str, str], **more: Any) -> str | None:
         """A page as HTML; None when there is no such thing."""
         view = self.by_name[name]
-        context = view.context(query)
+        context = self._context(view, query)
         if context is None:
             return None
         return self.render(f"{name}.html", title=view.title, view=name, query=query, **context, **more)
 
     def render(self, template: str, **context: Any) -> str:
         """A template as HTML."""
-        return self._templates.get_template(template).render(**context, now=time.time())
+        html = self._templates.get_template(template).render(**context, now=time.time())
+        # JSON lets a name have halves of characters in it, which no document can.
+        return html.encode("utf-8", "replace").decode()
 
     def parts(self, name: str, query: Mapping[str, str]) -> dict[str, str]:
         """What changes on a page: the id of each element, and what is in it now."""
         view = self.by_name[name]
-        context = view.context(query)
+        context = self._context(view, query)
         if context is None:
             return {}
         return {part: self.render(f"parts/{part}.html", query=query, **context) for part in view.parts}
+
+    def _context(self, view: View, query: Mapping[str, str]) -> dict[str, Any] | None:
+        context = view.context(query)
+        return None if context is None else {"uplink": self._state.uplink(), **context}
 
     def _table(self, query: Mapping[str, str]) -> dict[str, Any]:
         search = query.get("search", "")[:_LONGEST_SEARCH]
         names = self._devices.names(search, query.get("state", ""), query.get("after", ""), devices.PAGE + 1)
         rows = self._devices.rows(names[: devices.PAGE])
-        return {"rows": rows, "next": rows[-1].ue if len(names) > devices.PAGE else None, **self._summary()}
-
-    def _summary(self) -> dict[str, Any]:
-        return {"state": self._state.snapshot()}
+        more = rows[-1].ue if len(names) > devices.PAGE else None
+        return {"rows": rows, "next": more, "state": self._state.snapshot()}
 
     def _messages(self, query: Mapping[str, str]) -> dict[str, Any]:
-        return {"seen": list(islice(self._fitting(query), _MOST_SHOWN)), "uplink": self._state.uplink()}
+        return {"seen": list(islice(self._fitting(query), _MOST_SHOWN))}
 
     def _fitting(self, query: Mapping[str, str]) -> Iterator[Seen]:
         search = query.get("search", "")[:_LONGEST_SEARCH].lower()

@@ -21,33 +21,22 @@ KINDS = {
     wire.SFUPD: "update of a stored message",
 }
 
-# Names of counters begin with what they are about; the first that fits counts.
-_GROUPS = (
-    ("Store", ("store_", "over_share", "expired", "flushed", "duplicates")),
-    (
-        "Messages",
-        (
-            "messages_",
-            "aggregate",
-            "updated",
-            "discarded",
-            "refused_by_",
-            "unknown_recipient",
-            "not_from_server",
-        ),
-    ),
-    (
-        "Registration",
-        ("registered", "clients", "claims_", "registrations_", "bulk_", "not_registered", "selections"),
-    ),
-    ("Keys and sessions", ("contexts", "oscore_", "page_", "too_many")),
-    ("Link to devices", ("down_",)),
-    ("Link to the server", ("up_", "dtls_")),
-    ("Application clients", ("applications_",)),
-    ("What clients asked", ("clients_",)),
-    ("What the server asked", ("server_",)),
-)
+# Names of counters, or how they begin, by what they are about; the first that fits counts.
+_GROUPS = {
+    "Store": "store_ over_share expired flushed dropped duplicates",
+    "Messages": "messages_ aggregates_ aggregated_ updated discarded refused_by_ unknown_recipient not_from_server",
+    "Registration and configuration": "registered clients claims_ registrations_ bulk_ not_registered selections"
+    " forwarded forwarding_ configurations_",
+    "Keys and sessions": "contexts oscore_ page_ too_many",
+    "Link to devices": "down_",
+    "Link to the server": "up_ dtls_",
+    "Application clients": "applications_",
+    "What clients asked": "clients_",
+    "What the server asked": "server_",
+}
 _REST = "Everything else"
+# What a group says already.
+_SAID = ("down_", "up_", "store_", "applications_", "clients_", "server_")
 
 
 def age(at: float | None, now: float | None = None) -> str:
@@ -95,21 +84,28 @@ def count(number: float) -> str:
     return f"{int(number):,}"
 
 
+def plain(counter: str) -> str:
+    """A counter's name, without what its group says already."""
+    for start in _SAID:
+        counter = counter.removeprefix(start)
+    return counter.replace("_", " ")
+
+
 def grouped(counters: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Counters by what they are about."""
-    groups: dict[str, dict[str, float]] = {name: {} for name, _ in _GROUPS}
-    # Of two names that begin alike the longer one says more: clients_ is a link's, clients is how many.
-    groups[_REST] = {}
+    groups: dict[str, dict[str, float]] = {name: {} for name in (*_GROUPS, _REST)}
     for name, value in counters.items():
         groups[_group(name)][name] = value
     return {name: of for name, of in groups.items() if of}
 
 
 def _group(name: str) -> str:
-    fitting = [
-        (len(start), group)
-        for group, starts in _GROUPS
-        for start in starts
-        if (name.startswith(start) if start.endswith("_") else name == start or name.startswith(start + "_"))
-    ]
-    return max(fitting)[1] if fitting else _REST
+    # What ends in "_" is how a name begins, all else is a name, or how one begins.
+    for group, starts in _GROUPS.items():
+        for start in starts.split():
+            if name == start or name.startswith(start if start.endswith("_") else f"{start}_"):
+                # clients_... are a resource's, and clients how many there are.
+                if start == "clients" and name != start:
+                    continue
+                return group
+    return _REST
