@@ -188,7 +188,7 @@ class Lab:
         common = f'security = "{self._security}"\n[coap]\nack_timeout = {self._ack_timeout}\n'
         (self.directory / GATEWAY_SETTINGS).write_text(
             f'ue_service_id = "{GATEWAY}"\nserver = "{server_host}:{server_port}"\nhost = "{host}"\nport = {port}\n'
-            f'server_security = "{self._security}"\n{common}',
+            f'http_port = {self.gateway.http.address[1]}\nserver_security = "{self._security}"\n{common}',
             encoding="ascii",
         )
         (self.directory / "server.toml").write_text(

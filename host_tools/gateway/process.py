@@ -134,14 +134,18 @@ class GatewayProcess:
                 _log.warning(NOT_PROTECTED, links=side)
         _log.info("listening", **self._protection(), address=self.down.address, server=self.settings.server)
 
+        if self.page:
+            self.page.tell(self.http.url)
+
     async def registered(self) -> None:
         """Wait until the gateway is registered at the server."""
         await self._registered.wait()
 
     def addresses(self) -> dict[str, str]:
-        """Where it listens."""
+        """Where it listens, and where the key is that its page asks for."""
         host, port = self.down.address
-        return {"coap": f"coap://{host}:{port}", "http": self.http.url}
+        addresses = {"coap": f"coap://{host}:{port}", "http": self.http.url}
+        return addresses | {"operator_key_file": str(self.page.key_file)} if self.page else addresses
 
     async def stop(self) -> None:
         """De-register, commit and close. What the store holds is sent when the gateway runs again."""

@@ -103,7 +103,7 @@ async def test_up_tells_where_everything_is_and_ends_when_told(place, number):
     assert sorted(lab.told) == ["dir", "gateway", "security", "server"]
     assert lab.told["security"] == "oscore"
     assert sorted(lab.told["server"]) == ["as_token", "coap", "rest"]
-    assert sorted(lab.told["gateway"]) == ["coap"]
+    assert sorted(lab.told["gateway"]) == ["coap", "http", "operator_key_file"]
     assert lab.told["server"]["coap"].startswith("coap://127.0.0.1:")
     assert httpx2.get(lab.told["server"]["rest"] + "/healthz", trust_env=False).text == "ok\n"
     assert await lab.program.end(number) == 0

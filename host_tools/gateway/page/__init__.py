@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from host_tools.gateway.process import GatewayProcess
     from host_tools.gateway.watch import Watch
 
+_log = structlog.get_logger("msgin5g.page")
+
+NOT_ENCRYPTED = (
+    "the operator's page is not encrypted: whoever reads along on the network learns the operator key;"
+    " http_certificate and http_key make it https"
+)
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -39,6 +47,7 @@ class Page:
 
     Attributes:
         counters: what became of those who asked.
+        key_file: has the operator key in it.
 
     Raises:
         SettingsError: the operator key can't be read or made.
@@ -48,9 +57,17 @@ class Page:
         settings = process.settings
         self._process = process
         self._operators = Operators(operator_key(settings))
+        self.key_file = key_file(settings)
         self.counters = self._operators.counters
         self._state = State(process, watch)
         self._streams = Streams()
+
+    def tell(self, url: str) -> None:
+        """Tell whoever starts the gateway how to reach its page and how to log in."""
+        _log.info("the operator's page", url=url, key_file=str(self.key_file))
+        settings = self._process.settings
+        if settings.http_certificate is None and not _is_loopback(settings.http_host):
+            _log.warning(NOT_ENCRYPTED)
 
     def stop(self) -> None:
         """End the streams: who stops a server waits for what is under way."""
@@ -64,7 +81,7 @@ class Page:
             views,
             self._operators,
             Actions(self._process),
-            str(key_file(settings)),
+            self.key_file.name,
             secure=settings.http_certificate is not None,
         )
         routes = [
@@ -75,3 +92,10 @@ class Page:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
         return Guard(Starlette(routes=routes), self._operators)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -39,7 +39,7 @@ class Pages:
         views: what they show.
         operators: who may see them.
         actions: what can be done.
-        key_file: where the operator key is, as the login page says it.
+        key_file: name of the file with the operator key, as the login page says it.
         secure: are they served by https?
     """
 

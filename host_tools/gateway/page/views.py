@@ -59,6 +59,7 @@ class Views:
         }
         self._templates.globals |= {
             "KINDS": words.KINDS,
+            "MEANINGS": words.MEANINGS,
             "STATES": devices.STATES,
             "bar": pictures.bar,
             "sparkline": pictures.sparkline,

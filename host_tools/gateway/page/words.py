@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from msgin5g import wire
+from msgin5g import gateway_operator, wire
+
+from host_tools.gateway import devices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,18 @@ KINDS = {
     wire.SEGREC: "segments asked for",
     wire.SEGCONFIR: "segments confirmed",
     wire.SFUPD: "update of a stored message",
+}
+
+# What the states of a UE mean.
+MEANINGS = {
+    gateway_operator.REGISTERED: "What is for it is sent at once.",
+    gateway_operator.ASLEEP: "What is for it waits until it listens again.",
+    gateway_operator.WAITING: "It did not answer, or had no room, the last time. That is tried again, less and less"
+    " often, and at once when it says something.",
+    gateway_operator.REGISTERING: "It has asked to be registered, and the server has not answered yet.",
+    gateway_operator.ABSENT: "It has been here, and is not registered now. What is for it waits.",
+    devices.NEVER_SEEN: "It is enrolled, and has not used its key yet.",
+    devices.REVOKED: "Its key is refused.",
 }
 
 # Names of counters, or how they begin, by what they are about; the first that fits counts.
