@@ -36,7 +36,9 @@ async def board(number, folder):
     asyncio.create_task(receive(ue))
     for message in range(COUNT):
         # The longer ones do not fit one frame of ESP-NOW v1.
-        sent = await ue.send("%d %s %s" % (message, ue.ue_service_id, "x" * (message * 60)), application_server=AS)
+        sent = await ue.send(
+            "%d %s %s" % (message, ue.ue_service_id, "x" * (message * 60)), application_server=AS
+        )
         print("delivered" if await sent.delivered() else sent.cause, ue.ue_service_id, message)
 
 
