@@ -91,6 +91,7 @@ _PENDING_OF = (
     f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? AND key <= ?"  # noqa: S608
     " AND originator = ? ORDER BY key LIMIT ?"
 )
+_DELETE = "DELETE FROM messages WHERE key = ?"
 _TOTALS = "SELECT count(*), ifnull(sum(length(body)), 0) FROM messages"
 _EXPIRED = f"SELECT {_COLUMNS} FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?"  # noqa: S608
 
@@ -146,6 +147,8 @@ class SqliteStore:
         # Put and not written yet: rows of messages, and their identities.
         self._rows: list[tuple] = []
         self._fresh: set[int] = set()
+        # Keys of those removed and not written yet.
+        self._gone: set[int] = set()
         self.duplicates = Duplicates(most_known, REMEMBERED)
         self._known_row = self._load_known()
         # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
@@ -174,7 +177,7 @@ class SqliteStore:
     @property
     def uncommitted(self) -> bool:
         """Is there anything that is not durable yet?"""
-        return self._open or bool(self._rows or self._fresh)
+        return self._open or bool(self._fresh or self._gone)
 
     def close(self) -> None:
         """Commit and close."""
@@ -214,25 +217,35 @@ class SqliteStore:
 
     def _write(self) -> None:
         # To be called before anything that reads or changes messages.
-        if not self._rows and not self._fresh:
+        if not self._fresh and not self._gone:
             return
         try:
             self._begin()
-            self._database.executemany(_INSERT, self._rows)
-            self._write_known()
+            if self._fresh:
+                self._write_fresh()
+            if self._gone:
+                self._write_gone()
         except sqlite3.Error as error:
             # Some may be written and others not: that must not be committed.
             self._broken = error
             raise
-        self._rows.clear()
 
-    def _write_known(self) -> None:
+    def _write_fresh(self) -> None:
+        self._database.executemany(_INSERT, self._rows)
+        self._rows.clear()
         at = int(self._wall_clock())
         self._known_row += 1
         octets = array("q", self._fresh).tobytes()
         self._execute("INSERT INTO known VALUES (?, ?, ?)", (self._known_row, at, octets))
         self.duplicates.add(self._fresh, self._known_row, at)
         self._fresh.clear()
+
+    def _write_gone(self) -> None:
+        deleted = self._database.executemany(_DELETE, [(key,) for key in self._gone]).rowcount
+        if deleted != len(self._gone):
+            # Some had been removed before.
+            self._count, self._octets = self._execute(_TOTALS).fetchone()
+        self._gone.clear()
 
     # -- messages
 
@@ -342,9 +355,8 @@ class SqliteStore:
 
     def remove(self, item: Item) -> None:
         """Take a message out: accepted, refused or expired. It stays known."""
-        self._write()
-        self._begin()
-        if self._execute("DELETE FROM messages WHERE key = ?", (item.key,)).rowcount:
+        if item.key not in self._gone:
+            self._gone.add(item.key)
             self._count -= 1
             self._octets -= len(item.body)
 

@@ -37,6 +37,7 @@ class Relay:
         self._event = gateway.event
         self._up = up_coap.endpoint
         self._up_coap = up_coap
+        self._options = request_options()
         self._server_address = server_address
         self._store = store
         self._wall_clock = wall_clock
@@ -161,7 +162,7 @@ class Relay:
 
     def post_up(self, body, on_response, now):
         try:
-            self._up_coap.request(self._server_address, coap.POST, request_options(), body, on_response, now)
+            self._up_coap.request(self._server_address, coap.POST, self._options, body, on_response, now)
         except EndpointFull:
             on_response(_NO_RESPONSE, now)
 

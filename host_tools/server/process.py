@@ -11,10 +11,10 @@ from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
 from host_tools import dtls_server, quick_json
-from host_tools.gateway.process import random_bits
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.randomness import random_bits
 from host_tools.security.akma_keys import LocalAnchor
 from host_tools.security.dtls_contexts import ServerContexts
 from host_tools.server.aggregation import Aggregates

@@ -242,9 +242,31 @@ def test_identities_are_forgotten_when_they_are_old(store, clock):
     store.close()
 
 
+def test_what_is_removed_twice_counts_once(store):
+    item, other = put(store, "m-1"), put(store, "m-2")
+    store.commit()
+    for _ in range(2):
+        store.remove(item)
+        assert len(store) == 1 and store.octets == len(other.body) and store.uncommitted
+    store.commit()
+    # Nor does it count when it is not there any more.
+    store.remove(item)
+    store.commit()
+    assert len(store) == 1 and store.octets == len(other.body) and not store.uncommitted
+    assert [one.message_id for one in store.pending("ue-2", -1, 9)] == ["m-2"]
+
+
+def test_what_is_removed_before_it_was_written_is_not_there_after(store):
+    store.remove(put(store, "m-1"))
+    assert store.pending("ue-2", -1, 9) == []
+    assert put(store, "m-1") is None
+
+
 def test_rows_of_forgotten_identities_are_purged_some_at_a_time(store, clock):
     for number in range(1200):
         store.remove(put(store, f"m-{number}"))
+        # Writes what was put.
+        store.hops()
     store.commit()
     clock.seconds += REMEMBERED + 1
     put(store, "young")
@@ -264,6 +286,7 @@ def test_identities_are_bounded_in_number(tmp_path, clock):
     store = SqliteStore(tmp_path / "store.sqlite", 10_000, clock, most_known=100)
     for number in range(2500):
         store.remove(put(store, f"m-{number}"))
+        store.hops()
     while store.purge():
         pass
     for _ in range(2):
@@ -319,8 +342,9 @@ def test_a_full_disk_that_shows_in_between_ends_it_too(store):
     item = put(store, "m-1")
     store._execute("PRAGMA max_page_count=1")
     store.put("ue-2", "ue-1", "MSG", "m-2", 0, b"x" * 100_000)
+    store.remove(item)
     with pytest.raises(sqlite3.Error):
-        store.remove(item)
+        store.hops()
     for _ in range(2):
         with pytest.raises(sqlite3.Error):
             store.commit()

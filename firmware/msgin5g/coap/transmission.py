@@ -277,12 +277,11 @@ class Transmission:
     def _new_token(self):
         length = self.parameters.token_length
         while True:
-            octets = bytearray()
-            while len(octets) < length:
+            token = b""
+            while len(token) < length:
                 bits = self._randbits(16)
-                octets.append(bits >> 8)
-                octets.append(bits & 0xFF)
-            token = bytes(octets[:length])
+                token += bytes((bits >> 8, bits & 0xFF))
+            token = token[:length]
             if token not in self._expecting:
                 return token
 
