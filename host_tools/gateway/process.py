@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
+from host_tools.randomness import random_bits
 from host_tools.security.contexts import DeviceContexts
 from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
@@ -42,11 +42,6 @@ _log = structlog.get_logger("msgin5g.gateway")
 _UP_NSTART = 32
 # Seconds to wait for the server's answer to the de-registration when the process is stopped.
 _FAREWELL = 2.0
-
-
-def random_bits(count: int) -> int:
-    """``count`` bits from the system's entropy source: tokens and Message IDs should not be guessed."""
-    return int.from_bytes(os.urandom((count + 7) >> 3), "big") >> (-count & 7)
 
 
 class GatewayProcess:
