@@ -171,7 +171,8 @@ class PortWatch:
             key=lambda planned: -len(planned[0].path),
         )
         self._found: dict[str, tuple[SerialPort, Links]] = {}
-        # Names that were there at the last look: a device gets several, one after the other, and then its owner.
+        # Names that were there at the last look. A device gets several, one after the other, and then its owner: it
+        # waits until none of them is new.
         self._settled: set[str] | None = None
         self.ignored = 0
         self._ignoring: set[str] = set()
@@ -198,16 +199,18 @@ class PortWatch:
                 port.try_now()
         # Which device a name stands for is the system's affair, and may change: it is asked each time.
         taken = {os.path.realpath(port.path) for port, _ in known if Path(port.path).exists()}
-        seen = set()
-        for plan, links in self._patterns:
-            for path in sorted(glob.glob(plan.path)):  # noqa: PTH207 (relative or not, as the settings say)
-                seen.add(path)
-                device = os.path.realpath(path)
-                settled = self._settled is None or path in self._settled
-                if settled and device not in taken and path not in self._found:
-                    taken.add(device)
-                    self._add(plan, links, path)
-        self._settled = seen
+        matches = [
+            (path, os.path.realpath(path), plan, links)
+            for plan, links in self._patterns
+            for path in sorted(glob.glob(plan.path))  # noqa: PTH207 (relative or not, as the settings say)
+        ]
+        settled = self._settled
+        fresh = {device for path, device, _, _ in matches if settled is not None and path not in settled}
+        self._settled = {path for path, _, _, _ in matches}
+        for path, device, plan, links in matches:
+            if device not in fresh | taken and path not in self._found:
+                taken.add(device)
+                self._add(plan, links, path)
 
     def _add(self, plan: Plan, links: Links, path: str) -> None:
         if len(self._named) + len(self._found) >= MOST_PORTS and not self._forget_one():

@@ -2,6 +2,8 @@
 # with radios that are modelled and a serial line that is real. Arguments: the line, the longest frame of all radios, how
 # many messages each sends, and a folder with a device.json for each board. Prints what happens, a line each.
 
+# MicroPython's asyncio.
+# ruff: noqa: RUF006, UP031, ASYNC110, ASYNC230, PTH123, SIM115
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 import asyncio
