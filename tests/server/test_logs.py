@@ -2,9 +2,16 @@
 
 import json
 
+import pytest
 import structlog
 
 from host_tools import logs
+
+
+@pytest.fixture(autouse=True)
+def configured_as_before():
+    yield
+    structlog.reset_defaults()
 
 
 def fail_with(secret):
