@@ -21,7 +21,7 @@ from msgin5g import provisioning, wire
 from msgin5g.client import Client
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.endpoint import Parameters
-from msgin5g.store import Full
+from msgin5g.store import INCOMING, Full
 from msgin5g.store.flash import FlashStore
 
 from host_tools.link import UdpLink
@@ -111,7 +111,11 @@ class Unit:
     async def do_look(self, command):
         self.tell(
             "look",
-            stored=len(self.store),
+            stored=[
+                [item.hop, item.kind, item.message_id]
+                for hop in ("", *INCOMING)
+                for item in self.store.pending(hop, -1, 99)
+            ],
             counters=self.ue.counters | self.store.counters,
             endpoint=self.ue.endpoint.occupancy(),
         )

@@ -69,8 +69,8 @@ async def _play(site, ledger, chance, result, seconds):
     result.sent, result.faults = traffic.sent, faults.done
     for hop in (site.access, site.uplink):
         result.datagrams.update(lost=hop.lost, doubled=hop.duplicated, relayed=hop.relayed)
-    result.outcomes, result.wrong = verdict.judge(site, ledger)
-    result.wrong += verdict.broken(site)
+    result.outcomes, wrong = verdict.judge(site, ledger)
+    result.wrong = verdict.broken(site) + wrong
     if not result.wrong:
         for daemon in site.daemons():
             if await daemon.end():
@@ -79,16 +79,20 @@ async def _play(site, ledger, chance, result, seconds):
 
 
 async def _settled(site, ledger):
-    # Until every promise has its end and nobody holds anything; or not, and then the verdict says what.
+    # Until every promise has its end and nobody holds anything; or not, and then the verdict says what. What it waits
+    # for is in a file.
+    begin, trace = time.monotonic(), site.directory / "settling.txt"
     for ue in site.boards:
         # What it does every half an hour: if its NAT has forgotten it, it is found again.
         site.hosts[ue].tell("register")
     try:
         async with asyncio.timeout(PATIENCE):
-            while verdict.open_promises(ledger) or _busy(site, ledger):
+            while still := verdict.open_promises(ledger) or _busy(site, ledger):
                 if verdict.broken(site):
                     return
-                await asyncio.sleep(0.2)
+                with trace.open("a") as file:
+                    print(f"{time.monotonic() - begin:.1f} s: {len(still)} open, {still[:3]}", file=file)
+                await asyncio.sleep(0.5)
     except TimeoutError:
         pass
 
@@ -96,5 +100,5 @@ async def _settled(site, ledger):
 def _busy(site, ledger):
     for ue in site.units:
         site.hosts[ue].tell("look", ue=ue)
-    looked = len(ledger.looks) == len(site.units)
-    return not looked or verdict.left_behind(site, ledger)
+    missing = [ue for ue in site.units if ue not in ledger.looks]
+    return missing or verdict.left_behind(site, ledger)

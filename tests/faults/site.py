@@ -111,7 +111,7 @@ class Site:
     """
 
     def __init__(self, directory, library, random, ledger):
-        self._directory = directory
+        self.directory = directory
         self._library = library
         self._on_event = ledger.on_event
         self._stack = contextlib.ExitStack()
@@ -137,7 +137,7 @@ class Site:
         for number in range(FLEETS):
             names = self.units[number * UNITS : (number + 1) * UNITS]
             mine = [folders[name] for name in names]
-            fleet = Fleet(number, mine, self.access.address, self._directory, self._told)
+            fleet = Fleet(number, mine, self.access.address, self.directory, self._told)
             self.hosts |= dict.fromkeys(names, fleet)
         for name in self.boards:
             self.hosts[name] = Board(
@@ -150,7 +150,7 @@ class Site:
         folders = {}
         with contextlib.closing(Devices(self.gateway.database, self.gateway.service_id)) as devices:
             for name in (*self.units, *self.boards):
-                folders[name] = self._directory / "clients" / name
+                folders[name] = self.directory / "clients" / name
                 folders[name].mkdir(parents=True)
                 with devices.enrol(name, "{}:{}".format(*self.access.address)) as device:
                     key_file.write(folders[name] / "device.json", device)

@@ -82,8 +82,7 @@ def left_behind(site, ledger):
             if not _in_parts(ledger, *stored)
         ]
     for ue, look in ledger.looks.items():
-        if look["stored"]:
-            found.append(f"{ue} still has {look['stored']} messages")
+        found += [f"{ue} still has {stored}" for stored in look["stored"]]
         busy = {name: look["endpoint"][name] for name in BUSY if look["endpoint"].get(name)}
         if busy:
             found.append(f"{ue} is still busy: {busy}")
@@ -101,15 +100,22 @@ def _in_parts(ledger, _kind, originator, hop, message_id):
 BUSY = ("exchanges", "waiting", "unanswered")
 
 
+def _complaints(daemon):
+    # That it cannot write where there is no room is what it should say.
+    return [
+        line
+        for line in daemon.errors().splitlines()
+        if ("Traceback" in line or '"level": "error"' in line) and "disk I/O error" not in line
+    ]
+
+
 def broken(site):
     """Processes that have ended by themselves or complained, a line each."""
     found = []
     for daemon in site.daemons():
         if not daemon.running:
             found.append(f"{daemon.service_id} has ended by itself")
-        errors = daemon.errors()
-        if "Traceback" in errors or '"level": "error"' in errors:
-            found.append(f"{daemon.service_id} complains, see {daemon.log}")
+        found += [f"{daemon.service_id} says: {line[:300]}" for line in _complaints(daemon)]
     for host in site.processes():
         if not host.running:
             found.append(f"{host.ue_service_id} has ended by itself")
