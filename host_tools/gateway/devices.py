@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgin5g import gateway_operator
 
+from host_tools.gateway.sparingly import Sparingly
+
 if TYPE_CHECKING:
     from msgin5g.registry import Registered
 
@@ -74,21 +76,20 @@ class DeviceTable:
     Args:
         process: the gateway.
         watch: what watches it.
+
+    Attributes:
+        names: (search, state, after, most) -> UE Service IDs in their order.
     """
 
     def __init__(self, process: GatewayProcess, watch: Watch) -> None:
         self._process = process
         self._watch = watch
+        # As of lately: a search may take a walk over all of them.
+        self.names = Sparingly(self._names)
 
-    def names(self, search: str = "", state: str = "", after: str = "", most: int = PAGE) -> list[str]:
-        """UE Service IDs in their order.
-
-        Args:
-            search: part of them.
-            state: one of ``STATES``, or nothing for all.
-            after: the one before the first.
-            most: how many.
-        """
+    def _names(self, search: str = "", state: str = "", after: str = "", most: int = PAGE) -> list[str]:
+        # UE Service IDs in their order. search: part of them; state: one of STATES, or nothing for all; after: the one
+        # before the first.
         pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         has_devices = self._process.contexts is not None
         if state in _OF_DEVICES:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgin5g import gateway_operator
 from msgin5g.delivery import HIGH, LOW
 
+from host_tools.gateway.sparingly import Sparingly
 from host_tools.gateway.watch import DOWN, UP
 
 if TYPE_CHECKING:
     from host_tools.gateway.process import GatewayProcess
     from host_tools.gateway.watch import Watch
 
-# The share of its time that a gateway gives to counting.
-_SHARE = 0.01
-# How often it counts at most, in seconds.
-_COUNT_INTERVAL = 1.0
 _OLDEST = "SELECT min(key) FROM messages WHERE hop = '' AND priority = ?"
 
 
@@ -47,28 +44,24 @@ class State:
     Args:
         process: the gateway.
         watch: what watches it.
+
+    Attributes:
+        totals: of all UEs, counted lately.
     """
 
     def __init__(self, process: GatewayProcess, watch: Watch) -> None:
         self.process = process
         self.watch = watch
-        self._totals: Totals | None = None
-        self._next = 0.0
+        self.totals = Sparingly(self._count)
 
-    def totals(self) -> Totals:
-        """Counted lately: the more UEs there are, the more rarely."""
-        begun = time.monotonic()
-        if self._totals is None or begun >= self._next:
-            down, up, ues = gateway_operator.queues(self.process.gateway)
-            enrolled = revoked = 0
-            if self.process.contexts:
-                (enrolled, revoked), *_ = self.process.store.rows(
-                    "SELECT count(*), ifnull(sum(revoked), 0) FROM devices"
-                )
-            self._totals = Totals(enrolled - revoked, revoked, up, down, ues)
-            ended = time.monotonic()
-            self._next = ended + max(_COUNT_INTERVAL, (ended - begun) / _SHARE)
-        return self._totals
+    def _count(self) -> Totals:
+        down, up, ues = gateway_operator.queues(self.process.gateway)
+        enrolled = revoked = 0
+        if self.process.contexts:
+            (enrolled, revoked), *_ = self.process.store.rows(
+                "SELECT count(*), ifnull(sum(revoked), 0) FROM devices"
+            )
+        return Totals(enrolled - revoked, revoked, up, down, ues)
 
     def uplink(self) -> dict[str, Any]:
         """Registered at the server?, its address, how the link is protected, what waits for it."""

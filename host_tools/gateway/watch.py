@@ -10,16 +10,16 @@ import time
 from array import array
 from bisect import bisect_right
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgin5g import messages, wire
+from msgin5g.delivery import Item
 
 from host_tools.gateway.metrics import Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from msgin5g.delivery import Item
 
 UP, DOWN = "up", "down"
 
@@ -64,14 +64,19 @@ class Seen(NamedTuple):
 
     def peer(self) -> str | None:
         """Who is at the other end, behind the server; None when that is not known."""
-        try:
-            elements = messages.decode(self.body) if self.body else {}
-        except messages.BadMessage:
-            elements = {}
-        if self.kind in (None, wire.REG, wire.DEREG):
+        if self.body is None or self.direction is None or self.kind in (wire.REG, wire.DEREG):
             return None
-        of = messages.recipient if self.direction == UP else messages.originator
-        return of(elements)[1]
+        return _peer(self.body, self.direction)
+
+
+@lru_cache(maxsize=_MOST_SEEN)
+def _peer(body: bytes, direction: str) -> str | None:
+    try:
+        elements = messages.decode(body)
+    except messages.BadMessage:
+        return None
+    of = messages.recipient if direction == UP else messages.originator
+    return of(elements)[1]
 
 
 class Watch:
@@ -98,14 +103,18 @@ class Watch:
         self.took: dict[str, float] = {}
         self.times: dict[str, deque[float]] = {side: deque(maxlen=_MOST_TIMES) for side in (UP, DOWN)}
         self.histograms = {side: Times() for side in (UP, DOWN)}
-        self._seen: deque[Seen] = deque(maxlen=_MOST_SEEN)
+        # (when, word, the item or what an event says, UE, seconds), and how many there were in all.
+        self._seen: deque[tuple[float, str, Item | str, str | None, float | None]] = deque(maxlen=_MOST_SEEN)
         self._number = 0
         # When the newest messages were stored, each in the slot of its key.
         self._keys = array("q", bytes(8 * _TIMED))
         self._at = array("d", bytes(8 * _TIMED))
-        # The first key of each minute, and the minute; how many messages were stored in it, up and down.
+        # The first key of each minute, and when that was.
         self._marks: deque[tuple[int, float]] = deque([(next_key, self.started)], maxlen=_MOST_MARKS)
-        self._minutes: deque[tuple[int, dict[str, int]]] = deque(maxlen=MINUTES)
+        # Minute -> how many messages were stored in it, up and down; the one that passes, and its end.
+        self._minutes: dict[int, list[int]] = {}
+        self._minute = [0, 0]
+        self._minute_begins = self._minute_ends = 0.0
 
     # -- what happens
 
@@ -115,17 +124,20 @@ class Watch:
         if item is None:
             self._heard(ue, at)
             return
-        direction = DOWN if item.hop else UP
         seconds = None
         if word == "stored":
             slot = item.key % _TIMED
             self._keys[slot] = item.key
             self._at[slot] = at
-            self._count(direction, item.key, at)
+            if not self._minute_begins <= at < self._minute_ends:
+                self._begin_minute(item.key, at)
+            self._minute[1 if item.hop else 0] += 1
         elif word == "delivered":
-            seconds = self._delivered(item, direction, ue, at)
-        body = item.body if len(item.body) <= _LONGEST_BODY else None
-        self._add(at, word, direction, ue, item.kind, item.message_id, len(item.body), seconds, body)
+            seconds = self._delivered(item, ue, at)
+        if len(item.body) > _LONGEST_BODY:
+            item = _without_body(item)
+        self._number += 1
+        self._seen.append((at, word, item, ue, seconds))
 
     def on_event(self, word: str, detail: dict[str, Any]) -> None:
         """See Gateway.on_event."""
@@ -136,11 +148,8 @@ class Watch:
         told = ", ".join(
             f"{key} {value}" for key, value in detail.items() if key != "ue" and value is not None
         )
-        self._add(at, word, None, ue, None, told)
-
-    def _add(self, at: float, word: str, *rest: Any) -> None:
         self._number += 1
-        self._seen.append(Seen(self._number, at, word, *rest))
+        self._seen.append((at, word, told, ue, None))
 
     def _heard(self, ue: str, at: float) -> None:
         if ue not in self.last_seen and len(self.last_seen) >= self._most_ues:
@@ -149,27 +158,28 @@ class Watch:
             self.took.pop(oldest, None)
         self.last_seen[ue] = at
 
-    def _delivered(self, item: Item, direction: str, ue: str, at: float) -> float | None:
-        if direction == DOWN:
+    def _delivered(self, item: Item, ue: str, at: float) -> float | None:
+        if item.hop:
             self._heard(ue, at)
         slot = item.key % _TIMED
         if self._keys[slot] != item.key:
-            self.histograms[direction].add(None)
             return None
         # A clock that was set back makes no message early.
         seconds = max(0.0, at - self._at[slot])
-        self.times[direction].append(seconds)
-        self.histograms[direction].add(seconds)
-        if direction == DOWN:
+        if item.hop:
+            self.times[DOWN].append(seconds)
             self.took[ue] = seconds
+        else:
+            self.times[UP].append(seconds)
         return seconds
 
-    def _count(self, direction: str, key: int, at: float) -> None:
+    def _begin_minute(self, key: int, at: float) -> None:
         minute = int(at // 60)
-        if not self._minutes or self._minutes[-1][0] != minute:
-            self._minutes.append((minute, {UP: 0, DOWN: 0}))
-            self._marks.append((key, at))
-        self._minutes[-1][1][direction] += 1
+        self._minute_begins, self._minute_ends = minute * 60.0, minute * 60.0 + 60
+        self._marks.append((key, at))
+        self._minute = self._minutes.setdefault(minute, [0, 0])
+        while len(self._minutes) > MINUTES:
+            del self._minutes[next(iter(self._minutes))]
 
     # -- what an operator sees of it
 
@@ -181,11 +191,21 @@ class Watch:
     def since(self, number: int) -> list[Seen]:
         """What was seen after a number, oldest first, as far as it is remembered."""
         newer = min(self._number - number, len(self._seen))
-        return [self._seen[-back] for back in range(newer, 0, -1)]
+        return [self._nth(back) for back in range(newer, 0, -1)]
 
     def newest(self) -> Iterator[Seen]:
         """What was seen, newest first."""
-        return reversed(self._seen)
+        return (self._nth(back) for back in range(1, len(self._seen) + 1))
+
+    def _nth(self, back: int) -> Seen:
+        at, word, what, ue, seconds = self._seen[-back]
+        number = self._number + 1 - back
+        if isinstance(what, str):
+            return Seen(number, at, word, None, ue, None, what)
+        body = what.body
+        size = what.size if isinstance(what, _Large) else len(body)
+        direction = DOWN if what.hop else UP
+        return Seen(number, at, word, direction, ue, what.kind, what.message_id, size, seconds, body or None)
 
     def stored_at(self, key: int) -> float | None:
         """When a message was stored, to the minute at least; None for before the gateway was started."""
@@ -212,7 +232,17 @@ class Watch:
     def per_minute(self) -> dict[str, list[int]]:
         """Messages stored in each of the last minutes, the one that is passing last."""
         this = int(self._clock() // 60)
-        counts = dict(self._minutes)
-        nothing = {UP: 0, DOWN: 0}
-        minutes = range(this - MINUTES + 1, this + 1)
-        return {side: [counts.get(minute, nothing)[side] for minute in minutes] for side in (UP, DOWN)}
+        nothing = [0, 0]
+        counts = [self._minutes.get(minute, nothing) for minute in range(this - MINUTES + 1, this + 1)]
+        return {UP: [count[0] for count in counts], DOWN: [count[1] for count in counts]}
+
+
+class _Large(Item):
+    # Whose body is too long to be remembered: size is what it had.
+    size = 0
+
+
+def _without_body(item: Item) -> Item:
+    large = _Large(item.key, item.hop, item.originator, item.kind, item.message_id, b"")
+    large.size = len(item.body)
+    return large
