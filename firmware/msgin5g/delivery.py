@@ -197,6 +197,8 @@ class Delivery:
         for window in hop.windows:
             if window.more and window.loaded <= self._most_loaded >> 1:
                 self._refill(hop, window)
+            if not window.ready:
+                continue
             for originator in window.ready:
                 lane = window.lanes[originator]
                 count = self._gather(lane, now) if self._gather else 1
@@ -276,13 +278,14 @@ class Delivery:
     def _unload(self, window, originator, items):
         # Their lane may be ready again.
         lane = window.lanes[originator]
+        window.loaded -= len(items)
+        if len(lane) == len(items):
+            # Nothing was added meanwhile, as nearly always.
+            del window.lanes[originator]
+            return
         for item in items:
             lane.remove(item)
-        window.loaded -= len(items)
-        if lane:
-            window.ready.append(originator)
-        else:
-            del window.lanes[originator]
+        window.ready.append(originator)
 
     def _pause(self, hop, now):
         if hop.paused_until is not None:

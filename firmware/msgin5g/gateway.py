@@ -360,7 +360,7 @@ class Gateway:
     def _on_client_message(self, request, elements, now):
         if not self._is_from_ue(request, elements, now):
             return
-        ue_service_id = messages.originator(elements)[1]
+        ue_service_id = elements[wire.ORIGINATING_UE]
         for one, body in self._singly(request, elements):
             if not self._relay.queue_up(one, ue_service_id, body, now):
                 # Those that found room are known when all come again.

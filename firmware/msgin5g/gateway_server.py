@@ -33,7 +33,7 @@ class GatewayServer(Server):
         self._observed.pop(path, None)
 
     def _methods(self, path):
-        methods = super()._methods(path)
+        methods = self._resources.get(path)
         if methods is None:
             for begin, methods in self._behind:
                 if path.startswith(begin):
@@ -46,7 +46,7 @@ class GatewayServer(Server):
             self._counters["too_many"] += 1
             self.respond(request, wire.OVERLOADED, now, options=[(coap.MAX_AGE, _PAUSE)])
         else:
-            super()._handle(handler, request, now)
+            Server._handle(self, handler, request, now)
 
     def _is_too_much(self, source, now):
         if ticks.age(self._second, now) >= 1000:

@@ -20,6 +20,9 @@ class MessageResource:
         coap_server.add(wire.SHORT_PATH, coap.POST, self._on_post)
 
     def answer(self, request, code, now, elements=None, max_age=None):
+        if not elements and max_age is None:
+            self._server.respond(request, code, now)
+            return
         options = [] if max_age is None else [(coap.MAX_AGE, max_age)]
         if elements:
             content_format = request.content_format
@@ -47,7 +50,8 @@ class MessageResource:
             self.answer(request, wire.WRONG_FORMAT, now)
             return
         try:
-            elements = messages.decode(request.payload, request.content_format, self._implied(request))
+            implied = self._implied(request) if request.content_format == coap.CBOR else None
+            elements = messages.decode(request.payload, request.content_format, implied)
         except messages.BadMessage as bad:
             self._bad(request, bad.elements, bad.cause, now)
             return

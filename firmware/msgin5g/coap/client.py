@@ -26,7 +26,7 @@ class Response:
         self.location = message.location()
         self.observe = message.observe
         self.size1 = message.size1
-        self.payload = bytes(message.payload())
+        self.payload = message.body()
 
     def success(self):
         return self.code is not None and self.code >> 5 == 2

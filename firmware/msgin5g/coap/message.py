@@ -208,10 +208,15 @@ class Message:
         return bytes(self.data[4 : self._token_end])
 
     def has_token(self, token):
-        return self._token_end - 4 == len(token) and self.data[4 : self._token_end] == token
+        return self.data[4 : self._token_end] == token
 
     def payload(self):
         return memoryview(self.data)[self._payload : self._end]
+
+    def body(self):
+        # The payload, to be kept.
+        body = self.data[self._payload : self._end]
+        return body if isinstance(body, bytes) else bytes(body)
 
     def etag(self):
         return bytes(self.data[self._etag : self._etag_end])

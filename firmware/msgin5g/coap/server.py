@@ -102,11 +102,10 @@ class Server:
         if message.block2 != ABSENT and block.szx(message.block2) == block.RESERVED_SZX:
             self.refuse(request, n.BAD_REQUEST, now)
             return
-        payload = message.payload()
-        if len(payload) > self._most_body:
+        request.payload = message.body()
+        if len(request.payload) > self._most_body:
             self.too_large(request, now)
             return
-        request.payload = bytes(payload)
         if message.block1 != ABSENT and not self.blocks().upload(request, message, now):
             return
         if request.block2 != ABSENT and block.number(request.block2):

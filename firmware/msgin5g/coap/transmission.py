@@ -78,9 +78,8 @@ class Transmission:
 
     def arm(self, deadline):
         # Something is due then: see on_timer.
-        deadline = ticks.add(deadline, _GRAIN - 1) & -_GRAIN
         if self._deadline is None or ticks.diff(deadline, self._deadline) < 0:
-            self._deadline = deadline
+            self._deadline = ticks.add(deadline, _GRAIN - 1) & -_GRAIN
 
     def random(self, below):
         # 0 <= result < below, for jitter; below is at most 2**14 on a 32-bit board before the heap is
@@ -109,7 +108,7 @@ class Transmission:
         exchange = Exchange(
             peer, code, token, options, payload, confirmable, wants_response, on_end, context, request
         )
-        room = not peer.waiting and peer.outstanding < self.parameters.nstart
+        room = peer.outstanding < self.parameters.nstart and not peer.waiting
         if (room or not exchange.occupies()) and self._start(exchange, now):
             return exchange
         if len(peer.waiting) >= self.parameters.most_waiting:
