@@ -49,7 +49,11 @@ async def run(board, stream=sys.stdin, write=print):
         if character not in "\r\n":
             line = (line + character)[:_LONGEST_LINE]
             continue
-        said = answer(board, line)
+        try:
+            said = answer(board, line)
+            if said is not None:
+                write(json.dumps(said))
+        except Exception as error:
+            # No memory, most likely: the next line may be luckier.
+            write('{"error": "%s"}' % type(error).__name__)
         line = ""
-        if said is not None:
-            write(json.dumps(said))
