@@ -1,16 +1,14 @@
-# An application on a UE without a MSGin5G Client, for test_application_client.py. Arguments: port, count, and the form of
-# its messages, l3 or coap. It registers, sends `count` messages with a report each, and takes what comes; prints what
-# happens, a line each, and ends when all of its messages are reported on and as many have come.
+# An application on a UE without a MSGin5G Client, for test_application_client.py. Arguments: port (of UDP, or a device),
+# count, and the form of its messages, l3 or coap. It registers, sends `count` messages with a report each, and takes what
+# comes; prints what happens, a line each, and ends when all of its messages are reported on and as many have come.
 
 # The client is of one form or the other, and so is all that it takes.
+# ruff: noqa: PTH123, SIM115
 # pyright: reportArgumentType=false
 
 import os
 import sys
 
-from msgin5g.application_client_udp import Link
-
-PORT = int(sys.argv[1])
 COUNT = int(sys.argv[2])
 FORM = sys.argv[3]
 # JSON is longer.
@@ -26,7 +24,25 @@ else:
 
     client = ApplicationClient("meter", "a secret", os.urandom, ack_timeout=150)
     target = "as@example.org"
-link = Link(client, "127.0.0.1", PORT)
+
+
+def connected(port):
+    if port[0] != "/":
+        from msgin5g.application_client_udp import Link
+
+        link = Link(client, "127.0.0.1", int(port))
+        return link, lambda: link.poll(100, MOST_OCTETS)
+    import termios
+
+    from msgin5g.application_client_serial import Link
+
+    line = open(port, "r+b")
+    termios.setraw(line.fileno())
+    link = Link(client, line, waits=True, most_octets=MOST_OCTETS)
+    return link, lambda: link.poll(100)
+
+
+link, poll = connected(sys.argv[1])
 reported = []
 received = []
 
@@ -57,8 +73,8 @@ while len(reported) < COUNT or len(received) < COUNT:
         and client.send(target, payload(f"message {sent}"), link.now(), report=True)
     ):
         sent += 1
-    link.poll(100, MOST_OCTETS)
+    poll()
 # What was answered last may have been lost.
 for _ in range(20):
-    link.poll(100, MOST_OCTETS)
+    poll()
 print("done")
