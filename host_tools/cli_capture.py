@@ -23,13 +23,12 @@ _DECRYPTED = (
     "the file has what is inside OSCORE: payloads and names can be read by whoever reads it. Remove it when it has"
     " served"
 )
-# In the form of Wireshark's table of OSCORE contexts, with what `msgin5g enrol` wrote for the names in <>.
+# Wireshark finds a context with an ID Context only where the messages carry it, and these do not.
 _OSCORE = (
-    "OSCORE stays closed in the file. --decrypted opens it at the gateway; or tshark does, for one device, with what is"
-    " in the file that `msgin5g enrol` made:\n"
-    '  tshark -r {file} -d udp.port=={port},coap -o \'uat:oscore_contexts:"","<kid>","<master secret>",'
-    '"<master salt>","","AES-CCM-16-64-128 (CCM*)"\''
+    "what is inside OSCORE stays closed in the file; --decrypted opens it, here at the gateway. (Wireshark can't: its"
+    " table of contexts takes an ID Context only with messages that carry it.)"
 )
+_PORTS = "Wireshark takes it for CoAP with: -d udp.port=={port},coap"
 _DTLS = "for the link to the server, which is DTLS: -o dtls.psk:<K_AF>, each in hexadecimal digits"
 
 
@@ -65,7 +64,7 @@ def capture(
             pieces = client.stream("capture", parameters)
             # The first one tells that the gateway agrees: before that no file is touched.
             first = next(pieces, b"")
-            _tell(_hints(found, write, decrypted))
+            _tell(_hints(found, decrypted))
             with _opened(write) as file:
                 tally = _copy(first, pieces, file)
     result = {"file": str(write), "octets": tally.octets, "packets": tally.packets, "dropped": tally.dropped}
@@ -73,21 +72,26 @@ def capture(
         sys.stdout.write(json.dumps(result) + "\n")
 
 
-def _hints(settings: GatewaySettings, write: Path | None, decrypted: bool) -> list[str]:
+def _hints(settings: GatewaySettings, decrypted: bool) -> list[str]:
+    from msgin5g import wire
+
     protections = {settings.security, settings.server_security}
     hints = []
     if decrypted:
-        hints.append(f"msgin5g: WARNING: {_DECRYPTED}")
+        hints.append(f"WARNING: {_DECRYPTED}")
     elif any("oscore" in one for one in protections):
-        hints.append(f"msgin5g: {_OSCORE.format(file=write or '-', port=settings.port)}")
+        hints.append(_OSCORE)
     if "dtls" in protections:
-        hints.append(f"msgin5g: {_DTLS}")
+        hints.append(_DTLS)
+    # What it takes for CoAP without being told.
+    if settings.port != wire.PORT:
+        hints.append(_PORTS.format(port=settings.port))
     return hints
 
 
 def _tell(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(f"msgin5g: {line}\n")
     sys.stderr.flush()
 
 

@@ -279,7 +279,7 @@ class Recorders:
                 self._insides[id(watched.endpoint)] = Inside(watched.endpoint)
         if not decrypted:
             for inside in self._insides.values():
-                inside.close()
+                inside.detach()
             self._insides.clear()
         if not self._active:
             for watched in self._hooked.values():
@@ -289,7 +289,7 @@ class Recorders:
     def _hook(self, watched: Watched) -> Callable[[str, bytes | bytearray, tuple], None]:
         def on_datagram(direction: str, data: bytes | bytearray, address: tuple) -> None:
             inside = self._insides.get(id(watched.endpoint))
-            inner = inside.of(direction, data, address) if inside else None
+            inner = inside.within(direction, data, address) if inside else None
             at = time.time_ns()
             for recorder in self._active:
                 if recorder.wants(watched, address):

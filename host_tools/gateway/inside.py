@@ -37,11 +37,11 @@ class Inside:
         self._sealed: dict[tuple, bytes] = {}
         endpoint.security = self
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Let the endpoint have its security as it was."""
         self._endpoint.security = self._security
 
-    def of(self, direction: str, datagram: bytes | bytearray, address: tuple) -> bytes | None:
+    def within(self, direction: str, datagram: bytes | bytearray, address: tuple) -> bytes | None:
         """What was inside a datagram that has just been received or sent; None: it was not protected, or not opened."""
         if direction == OUT:
             return self._sealed.get(_key(datagram, address)) if self._is_protected(datagram) else None
