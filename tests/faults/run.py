@@ -12,7 +12,7 @@ from tests.faults.site import Site
 from tests.faults.traffic import Ledger, Traffic
 
 # Seconds for which applications send and faults happen, and that all may take to settle when they are over.
-SECONDS = 6.0
+SECONDS = 5.0
 PATIENCE = 120.0
 
 

@@ -11,7 +11,7 @@ from tests.faults.site import AS, GROUP
 
 # Messages of each client, and for each client from the Application Server.
 UP = 4
-DOWN = 2
+DOWN = 1
 # Seconds after which some of the messages are worth nothing any more, and how many of a hundred are such.
 SHORT = 2
 SHORT_LIVED = 12
