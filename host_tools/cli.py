@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from host_tools import cli_akma, cli_boards, cli_capture, cli_devices, cli_find, logs
+from host_tools import cli_akma, cli_boards, cli_capture, cli_devices, cli_find, cli_top, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -61,7 +61,7 @@ class Failed(Exception):
 
 for command in (cli_devices.enrol, cli_devices.revoke, cli_devices.devices):
     app.command()(command)
-for command in (cli_capture.capture, cli_find.find):
+for command in (cli_capture.capture, cli_find.find, cli_top.top):
     app.command()(command)
 for command in (cli_boards.boards, cli_boards.flash, cli_boards.pretend):
     app.command()(command)

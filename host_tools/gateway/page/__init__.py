@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from host_tools.gateway import top
 from host_tools.gateway.operators import Operators, key_file, operator_key
 from host_tools.gateway.page import api, live
 from host_tools.gateway.page.actions import Actions
@@ -89,6 +90,7 @@ class Page:
             *pages.routes(),
             *live.routes(views, self._streams, self._operators),
             *api.routes(self._state, self._streams),
+            *top.routes(self._process, self._state.watch),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
         return Guard(Starlette(routes=routes), self._operators)
