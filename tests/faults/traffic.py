@@ -138,6 +138,8 @@ class Traffic:
         kind = chance() * 100
         others = [ue for ue in (*site.units, *site.boards) if ue != sender]
         if kind < TO_GROUP and sender in site.members and sender in site.units:
+            # There is a board among them, whose application has no room for a large one.
+            message["large"] = False
             message |= {"group": GROUP, "to": tuple(ue for ue in site.members if ue != sender)}
         elif kind < TO_AS:
             message |= {"as": AS, "to": (AS,)}
