@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from msgin5g.coap.endpoint import Endpoint
 
-    from host_tools.serial_link import Links
+    from host_tools.serial_ports import Links
 
 # One batch takes so many datagrams at most, so that timers and HTTP are not starved by a flood.
 _MOST_DATAGRAMS = 1024
@@ -57,6 +57,13 @@ def naming(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}: {host}:{port}") from error
+
+
+def anywhere(host: str, port: int) -> str:
+    """What to bind to in order to reach a host: ``"::"`` when it has an IPv6 address, or that first of all."""
+    with naming(host, port):
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
+    return "::" if family == socket.AF_INET6 else "0.0.0.0"
 
 
 class UdpLink:

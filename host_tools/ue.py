@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgin5g.client import NOT_PROTECTED, Client
 
 from host_tools.housekeeping import take
-from host_tools.link import UdpLink
+from host_tools.link import UdpLink, anywhere
 from host_tools.security import key_file
 from host_tools.settings import SettingsError, host_and_port
 
@@ -52,7 +52,7 @@ def client(
     host, port = host_and_port(gateway, "--gateway")
 
     def link(endpoint: Endpoint) -> UdpLink:
-        return UdpLink(endpoint, "::" if ":" in host else "0.0.0.0")
+        return UdpLink(endpoint, anywhere(host, port))
 
     ue = Client(identity, host, port, security, link=link, **options)
     try:

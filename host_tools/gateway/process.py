@@ -14,6 +14,7 @@ from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
 from host_tools import discovery, quick_json
+from host_tools.addresses import text
 from host_tools.gateway import uplink
 from host_tools.gateway.capture import Recorders, Watched
 from host_tools.gateway.field_links import FieldLinks
@@ -22,7 +23,7 @@ from host_tools.gateway.page import Page
 from host_tools.gateway.relaying import Relaying
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
-from host_tools.link import UdpLink, now
+from host_tools.link import UdpLink, anywhere, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
 from host_tools.security.contexts import DeviceContexts
@@ -70,7 +71,7 @@ class GatewayProcess:
         for interface in settings.multicast:
             self.down.join(interface)
         server = uplink.server(settings)
-        self.up = UdpLink(up, "::" if ":" in server[0] else "0.0.0.0", 0, self._settle)
+        self.up = UdpLink(up, anywhere(*server), 0, self._settle)
         self.dtls = uplink.dtls(settings, up, self.up)
         self.gateway = Gateway(
             settings.ue_service_id,
@@ -127,7 +128,9 @@ class GatewayProcess:
         for side, protection in self._protection().items():
             if protection == NONE:
                 _log.warning(NOT_PROTECTED, links=side)
-        _log.info("listening", **self._protection(), address=self.down.address, server=self.settings.server)
+        _log.info(
+            "listening", **self._protection(), address=text(self.down.address), server=self.settings.server
+        )
 
         if self.page:
             self.page.tell(self.http.url)
@@ -138,8 +141,9 @@ class GatewayProcess:
 
     def addresses(self) -> dict[str, str]:
         """Where it listens, and where the key is that its page asks for."""
-        host, port = self.down.address
-        addresses = {"coap": f"coap://{host}:{port}", "http": self.http.url}
+        addresses = {"coap": f"coap://{text(self.down.address)}", "http": self.http.url}
+        if self.relaying and self.relaying.address:
+            addresses["relay"] = f"coap://{text(self.relaying.address)}"
         return addresses | {"operator_key_file": str(self.page.key_file)} if self.page else addresses
 
     async def stop(self) -> None:
@@ -299,7 +303,8 @@ class GatewayProcess:
             link.transmit()
 
     def _on_event(self, word: str, detail: dict[str, Any]) -> None:
-        _log.info(word, **detail)
+        shown = {"address": text(detail["address"])} if "address" in detail else {}
+        _log.info(word, **{**detail, **shown})
         if self.watch:
             self.watch.on_event(word, detail)
         if self.gateway.registration.registered:

@@ -74,6 +74,11 @@ class Relaying:
         self.link.start()
         return self.link.flush
 
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where it is bound; None when it has serial ports alone."""
+        return self.link.address if isinstance(self.link, UdpLink) else None
+
     def close(self) -> None:
         """Stop."""
         if self.link:

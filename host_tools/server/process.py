@@ -11,6 +11,7 @@ from msgin5g import wire
 from msgin5g.coap.endpoint import Endpoint
 
 from host_tools import dtls_server, quick_json
+from host_tools.addresses import text
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
@@ -163,10 +164,9 @@ class ServerProcess:
 
     def addresses(self) -> dict[str, str]:
         """Where it listens."""
-        host, port = self.link.address
-        addresses = {"coap": f"coap://{host}:{port}", "rest": self.http.url}
+        addresses = {"coap": f"coap://{text(self.link.address)}", "rest": self.http.url}
         if self.dtls_link:
-            addresses["coaps"] = f"coaps://{host}:{self.dtls_link.address[1]}"
+            addresses["coaps"] = f"coaps://{text(self.dtls_link.address)}"
         return addresses
 
     async def committed(self) -> None:

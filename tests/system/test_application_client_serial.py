@@ -78,7 +78,8 @@ async def test_a_line_that_is_pulled_loses_nothing(place, library):
         line.unplug()
         await until(lambda: gateway.metrics()["applications_serial_open"] == 0, "the gateway notices")
         line.plug()
+        await until(lambda: gateway.metrics()["applications_serial_open"] == 1, "the gateway opens it again")
     await sending
     await ended(meter, gateway, application_server)
-    await until(lambda: gateway.metrics()["applications_serial_opened"] == 4, "it is opened again")
+    assert gateway.metrics()["applications_serial_opened"] == 4
     line.close()

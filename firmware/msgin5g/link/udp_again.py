@@ -8,7 +8,7 @@ _FIRST_PAUSE = 1000
 _LONGEST_PAUSE = 60000
 # "All CoAP Nodes" (RFC 7252, 12.8).
 _ALL_COAP_NODES = "224.0.1.187"
-_ALL_COAP_NODES_V6 = "ff02::fd"
+ALL_COAP_NODES_V6 = "ff02::fd"
 
 
 async def mend(link):
@@ -70,7 +70,7 @@ def broadcast(link, port, group):
         # Not on this port; a multicast group needs no leave.
         pass
     if group is None:
-        group = _ALL_COAP_NODES if link._family == socket.AF_INET else _ALL_COAP_NODES_V6
+        group = _ALL_COAP_NODES if link._family == socket.AF_INET else ALL_COAP_NODES_V6
     # Only what is received needs a hashable address, and nobody receives from a group.
     address = socket.getaddrinfo(group, port)[0][-1]
     return bytes(address) if isinstance(address, bytearray) else address
