@@ -34,8 +34,10 @@ _LONGEST_HANDSHAKE = 15_500
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 8000
 # Datagrams that wait for the first session.
 _MOST_HELD = 64
-# Milliseconds that a session has to have lasted before anybody is heard who says that it is lost.
+# Milliseconds that a session has to have lasted before anybody is heard who says that it is lost; and before its end
+# is no reason to wait with the next one.
 _CALM = 1000
+_STABLE = 10_000
 # What one session is used for: milliseconds, and records sent; with a tag of 8 octets 2**23 are safe (RFC 9147, 4.5.3).
 _LONGEST_SESSION = 24 * 3600 * 1000
 _MOST_RECORDS = 1 << 22
@@ -106,7 +108,7 @@ class DtlsClient:
         if self._session:
             self._session.close()
             self._collect(self._session)
-        self._session = self._pending = None
+        self._session = self._pending = self._waiting = None
         self._wanted = False
 
     def occupancy(self) -> dict[str, int]:
@@ -168,7 +170,7 @@ class DtlsClient:
         self._look(now)
         plain = self.endpoint.datagrams_to_send()
         for datagram, _ in plain:
-            if (datagram[0] >> 4) & 3 == numbers.CON and self._waiting is None:
+            if self._session and self._waiting is None and (datagram[0] >> 4) & 3 == numbers.CON:
                 self._waiting = now
             self._seal(datagram, now)
         outgoing, self._outgoing = self._outgoing, []
@@ -184,15 +186,14 @@ class DtlsClient:
             self._outgoing.append((self._session.seal(datagram), self._server))
             self._records += 1
         except dtls.Ended as ended:
-            self._lost(ended)
-            self._look(now)
+            self._lost(ended, now)
 
     def _open(self, datagram: bytes | bytearray, now: int) -> None:
         assert self._session
         try:
             found = self._session.feed(datagram)
         except dtls.Ended as ended:
-            self._lost(ended)
+            self._lost(ended, now)
             return
         self._collect(self._session)
         if not found:
@@ -205,11 +206,16 @@ class DtlsClient:
         for plain in found:
             self.endpoint.receive(plain, len(plain), self._server, now)
 
-    def _lost(self, why: object) -> None:
+    def _lost(self, why: object, now: int) -> None:
         self.counters["dtls_ended"] += 1
         _log.warning("session ended", server=self._server, reason=str(why))
         self._session = None
+        self._waiting = None
         self._wanted = True
+        if ticks.age(self._since, now) >= _STABLE:
+            self._failures = 0
+        else:
+            self._pause(now)
 
     def _look(self, now: int) -> None:
         # Is a new session wanted, and is it time to ask for it?
@@ -242,6 +248,8 @@ class DtlsClient:
     # -- the handshake
 
     def _begin(self, now: int) -> None:
+        if self._session and ticks.age(self._since, now) >= _STABLE:
+            self._failures = 0
         self._pending = self._client.session()
         self._pending_since = now
         self._collect(self._pending)
@@ -263,7 +271,6 @@ class DtlsClient:
         self._since, self._records = now, 0
         self._waiting = None
         self._wanted = False
-        self._failures = 0
         self._not_before = None
         self.counters["dtls_handshakes"] += 1
         _log.info("session established", server=self._server, suite=f"{pending.suite:04x}")
@@ -277,12 +284,15 @@ class DtlsClient:
         self._pending = None
         # What waited for it comes again.
         self._held.clear()
-        pause = min(_FIRST_PAUSE << min(self._failures, 8), _LONGEST_PAUSE)
-        self._failures += 1
-        self._not_before = ticks.add(now, pause + self.endpoint.random(pause >> 1))
+        self._pause(now)
         if self._session and self._waiting is None:
             # It was doubted without reason.
             self._wanted = False
+
+    def _pause(self, now: int) -> None:
+        pause = min(_FIRST_PAUSE << min(self._failures, 8), _LONGEST_PAUSE)
+        self._failures += 1
+        self._not_before = ticks.add(now, pause + self.endpoint.random(pause >> 1))
 
     def _collect(self, session: dtls.Session) -> None:
         self._outgoing += [(datagram, self._server) for datagram in session.outgoing()]

@@ -317,7 +317,8 @@ class DtlsServer:
         peers = sorted(self._sessions.values(), key=lambda peer: -ticks.age(peer.last_used, now))
         for peer in peers[: 1 + len(peers) // 8]:
             self.counters["sessions_shed"] += 1
-            self._end(peer)
+            # Not told: who has nothing to say now need not come back at once.
+            self._end(peer, tell=False)
 
     def _collect(self, peer: _Peer) -> None:
         self._outgoing += [(datagram, peer.address) for datagram in peer.session.outgoing()]
