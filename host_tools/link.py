@@ -293,7 +293,8 @@ class UdpLink:
             receive(data, len(data), address, at)
             if self.on_datagram is not None:
                 self.on_datagram(IN, data, address)
-        self._end_batch()
+        # Not at once: what other links bring in the same turn of the loop is one batch with it.
+        self.flush()
 
     def _set_timer(self) -> None:
         # A timer that fires too early finds nothing due, and is set again.
