@@ -15,6 +15,8 @@ PACKAGE = mpy.SOURCE / "msgin5g"
 HOME = {module: name for name, component in TABLE.items() for module in component.modules}
 # Loaded when something is used that is named beside it, and not before: a client does without the component.
 ON_USE = {
+    ("board.run", "link.espnow"): "a board's setting link",
+    ("board.run", "link.serial"): "a board's setting link",
     ("client", "aggregation"): "a report on several messages",
     ("client", "message_id"): "Client(content_format=CBOR)",
     ("client", "selection"): "Client(gateway=None)",
@@ -104,7 +106,7 @@ def test_the_full_package_has_each_part_of_a_client():
 def frozen(components):
     """What boards/manifest.py freezes: files by package, None for all of a folder."""
     calls = []
-    told = types.SimpleNamespace(components=components, bundled=False, defaults=lambda **values: None)
+    told = types.SimpleNamespace(board="", components=components, bundled=False, defaults=lambda **values: None)
     manifest = mpy.ROOT / "boards" / "manifest.py"
     before = pathlib.Path.cwd()
     os.chdir(manifest.parent)

@@ -37,16 +37,23 @@ class FlashImage:
         return 0
 
 
-def become_root(path, blocks):
-    # From here on "/" is the board's file system and nothing else; what is loaded stays loaded.
+def file_system(path, blocks):
+    # Formatted when it is new.
     import vfs
 
     device = FlashImage(path, blocks)
     try:
-        system = vfs.VfsLfs2(device)
+        return vfs.VfsLfs2(device)
     except OSError:
         vfs.VfsLfs2.mkfs(device)
-        system = vfs.VfsLfs2(device)
+        return vfs.VfsLfs2(device)
+
+
+def become_root(path, blocks):
+    # From here on "/" is the board's file system and nothing else; what is loaded stays loaded.
+    import vfs
+
+    system = file_system(path, blocks)
     vfs.umount("/")
     vfs.mount(system, "/")
     os.chdir("/")

@@ -3,15 +3,11 @@
 #
 #     micropython pretend.py '{"platform": ..., "machine": ..., "image": ..., "blocks": ..., "main": true}'
 #
-# It ends with the status RESET when the board has reset itself.
+# Beside the image are the other ends of what it pretends: it tells what its pins do, and that it resets, in lines of
+# JSON to the pipe "said"; the networks in the air are in air.json; uart is the terminal behind its UARTs.
 
 import json
 import sys
-
-# Exit statuses that tell who has started this process what the board did.
-RESET = 17
-
-_FAKED = ("machine", "network", "espnow")
 
 
 class _Sys:
@@ -37,18 +33,53 @@ _sys = sys
 
 
 def _become(board):
-    from msgin5g_testing import flash_image
+    from msgin5g_testing import espnow, flash_image, machine, network
 
-    for name in _FAKED:
-        try:
-            module = __import__("msgin5g_testing." + name)
-        except ImportError:
-            continue
-        sys.modules[name] = getattr(module, name)
+    said = open("said", "w")
+
+    def tell(what):
+        said.write(json.dumps(what) + "\n")
+
+    machine.tell = tell
+    machine.cause = board["cause"]
+    machine.Timer.runs = True
+    machine.on_level = lambda pin, level: tell({"pin": pin, "level": level})
+    _open_air(network)
+    _open_uarts(machine)
+    for module in (machine, network, espnow):
+        sys.modules[module.__name__.split(".")[-1]] = module
     # The simulation's own folder is out of reach from here on.
     flash_image.become_root(board["image"], board["blocks"])
     sys.modules["sys"] = _Sys(board["platform"], board["machine"])
     sys.argv[:] = [""]
+
+
+def _open_air(network):
+    try:
+        file = open("air.json")
+    except OSError:
+        return
+
+    def refresh():
+        file.seek(0)
+        try:
+            there = json.load(file)
+        except ValueError:
+            # It is being written.
+            return
+        network.air.clear()
+        network.air.update(there)
+
+    network.refresh = refresh
+
+
+def _open_uarts(machine):
+    try:
+        stream = open("uart", "r+b")
+    except OSError:
+        return
+    for number in range(3):
+        machine.uarts[number] = stream
 
 
 def _run(name):

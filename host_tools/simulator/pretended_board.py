@@ -19,7 +19,7 @@ import tty
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from msgin5g_testing import flash_image, pretend
+from msgin5g_testing import fill, flash_image, machine, pretend
 
 from host_tools.setup import micropython, mpy
 
@@ -32,6 +32,8 @@ _LEAVE_RAW = b"\x02"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _SOFT_REBOOT = b"MPY: soft reboot\r\n"
 _AT_ONCE = 4096
+_IMAGE = "flash"
+_ENVIRONMENT = {"MICROPYPATH": f"{mpy.SOURCE}:.frozen", "TERM": "dumb"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class PretendedBoard:
     Attributes:
         port: what the tools take as ``--port``.
         resets: how often it was reset, softly or not.
+        levels: of its pins.
     """
 
     def __init__(self, folder: Path, pretence: Pretence | None = None) -> None:
@@ -68,6 +71,7 @@ class PretendedBoard:
         self.pretence = pretence or Pretence()
         self.port = folder / "port"
         self.resets = 0
+        self.levels: dict[int | str, int] = {}
         self._raw = False
         self._seen = b""
         self._child: subprocess.Popen[bytes] | None = None
@@ -75,7 +79,21 @@ class PretendedBoard:
         self._outer = self._inner = -1
         self._kept_open = -1
         self._wake, self._waker = -1, -1
+        # What it tells of its pins, and that it resets.
+        self._said = -1
+        self._lines = b""
         self._thread: threading.Thread | None = None
+
+    def fill(self, files: Path) -> None:
+        """Put all of a folder onto its flash; it has to be switched off."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        blocks = self.pretence.file_system // flash_image.BLOCK
+        subprocess.run(
+            [_interpreter(), fill.__file__, str(self.folder / _IMAGE), str(blocks), str(files)],
+            env=_ENVIRONMENT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     def __enter__(self) -> Self:
         """Switch it on."""
@@ -85,7 +103,12 @@ class PretendedBoard:
         self.port.unlink(missing_ok=True)
         self.port.symlink_to(os.ttyname(self._kept_open))
         self._wake, self._waker = os.pipe()
-        self._start(main=True)
+        said = self.folder / "said"
+        said.unlink(missing_ok=True)
+        os.mkfifo(said, 0o600)
+        # Open for both, so that it does not end when the board does.
+        self._said = os.open(said, os.O_RDWR)
+        self._start(machine.PWRON_RESET)
         self._thread = threading.Thread(target=self._relay, name=f"board {self.port}", daemon=True)
         self._thread.start()
         return self
@@ -98,30 +121,28 @@ class PretendedBoard:
         self._thread.join()
         self._thread = None
         self._kill()
-        for descriptor in (self._outer, self._kept_open, self._wake):
+        for descriptor in (self._outer, self._kept_open, self._wake, self._said):
             os.close(descriptor)
         self.port.unlink(missing_ok=True)
 
-    def _start(self, *, main: bool) -> None:
-        interpreter = micropython.constrained()
-        if interpreter is None:
-            raise FileNotFoundError("no 32-bit MicroPython here: `make setup` says why")
+    def _start(self, cause: int, *, main: bool = True) -> None:
         self._inner, child_end = pty.openpty()
         _as_usb(child_end)
         board = {
             "platform": self.pretence.platform,
             "machine": self.pretence.machine,
-            "image": "flash",
+            "image": _IMAGE,
             "blocks": self.pretence.file_system // flash_image.BLOCK,
             "main": main,
+            "cause": cause,
         }
         self._child = subprocess.Popen(
             [
-                *(interpreter, "-X", f"heapsize={self.pretence.heap}"),
+                *(_interpreter(), "-X", f"heapsize={self.pretence.heap}"),
                 *(pretend.__file__, json.dumps(board)),
             ],
             cwd=self.folder,
-            env={"MICROPYPATH": f"{mpy.SOURCE}:.frozen", "TERM": "dumb"},
+            env=_ENVIRONMENT,
             stdin=child_end,
             stdout=child_end,
             stderr=child_end,
@@ -140,7 +161,7 @@ class PretendedBoard:
 
     def _relay(self) -> None:
         while True:
-            ready, _, _ = select.select([self._outer, self._inner, self._wake], [], [])
+            ready, _, _ = select.select([self._outer, self._inner, self._wake, self._said], [], [])
             if self._wake in ready:
                 return
             if self._outer in ready:
@@ -154,7 +175,18 @@ class PretendedBoard:
                 if octets:
                     self._from_board(octets)
                 else:
-                    self._restart()
+                    self._soft_reset()
+            if self._said in ready:
+                self._listen(os.read(self._said, _AT_ONCE))
+
+    def _listen(self, octets: bytes) -> None:
+        *lines, self._lines = (self._lines + octets).split(b"\n")
+        for line in lines:
+            told = json.loads(line)
+            if "pin" in told:
+                self.levels[told["pin"]] = told["level"]
+            else:
+                self._hard_reset(told["reset"], told["cause"])
 
     def _to_board(self, octets: bytes) -> None:
         if _LEAVE_RAW in octets:
@@ -167,20 +199,33 @@ class PretendedBoard:
             self._raw, self._seen = True, b""
         os.write(self._outer, octets)
 
-    def _restart(self) -> None:
-        # MicroPython has ended: at Ctrl-D, which is a soft reset on a board, or because the board has reset itself.
+    def _soft_reset(self) -> None:
+        # MicroPython has ended: at Ctrl-D, or because the program has asked for it.
         assert self._child
-        hard = self._child.wait() == pretend.RESET
+        self._child.wait()
         os.close(self._inner)
         self.resets += 1
-        raw = self._raw and not hard
-        self._raw, self._seen = False, b""
-        if not hard:
-            os.write(self._outer, _SOFT_REBOOT)
-        self._start(main=not raw)
+        raw, self._raw, self._seen = self._raw, False, b""
+        os.write(self._outer, _SOFT_REBOOT)
+        self._start(machine.SOFT_RESET, main=not raw)
         if raw:
             # A board stays in the raw REPL, and runs boot.py only.
             os.write(self._inner, _ENTER_RAW)
+
+    def _hard_reset(self, after: int, cause: int) -> None:
+        self._kill()
+        self.resets += 1
+        self._raw, self._seen = False, b""
+        # Asleep, it hears nothing.
+        select.select([self._wake], [], [], after / 1000)
+        self._start(cause)
+
+
+def _interpreter() -> Path:
+    found = micropython.constrained()
+    if found is None:
+        raise FileNotFoundError("no 32-bit MicroPython here: `make setup` says why")
+    return found
 
 
 def _as_usb(descriptor: int) -> None:

@@ -1,0 +1,66 @@
+# settings.json: what a board is to do, as `msgin5g provision` writes it. The key is not in it, but in device.json.
+#
+#     {"board": "ESP32_GENERIC", "link": "wifi", "networks": [["a network", "its password"]],
+#      "pins": {"led": 2, "led_on": 1, "uart": 2, "tx": 17, "rx": 16}, "baud": 115200,
+#      "watchdog": 60, "ntp": "192.168.4.1"}
+#
+# All but "link" may be missing. watchdog: seconds that the program may be stuck; 0 for none.
+
+import json
+
+FILE = "settings.json"
+LINKS = ("wifi", "serial", "espnow")
+_DEFAULTS = {"networks": [], "pins": {}, "baud": 115200, "watchdog": 60, "ntp": None, "channel": 1}
+
+
+class Unusable(Exception):
+    # args[0] says what is wrong with the file.
+    pass
+
+
+def read(file=FILE):
+    try:
+        with open(file) as opened:
+            settings = json.load(opened)
+    except OSError:
+        raise Unusable("there is no file %s: `msgin5g provision` writes it" % file)
+    except ValueError:
+        raise Unusable(file + " is not JSON: `msgin5g provision` writes it anew")
+    if not isinstance(settings, dict):
+        raise Unusable(file + " is no JSON object")
+    for key, value in _DEFAULTS.items():
+        settings.setdefault(key, value)
+    complaint = _complaint(settings)
+    if complaint:
+        raise Unusable("%s: %s" % (file, complaint))
+    return settings
+
+
+def _complaint(settings):
+    link = settings.get("link")
+    if link not in LINKS:
+        return "link = %r: expected one of %s" % (link, ", ".join(LINKS))
+    networks = settings["networks"]
+    if not isinstance(networks, list) or not all([_is_network(one) for one in networks]):
+        return 'networks: expected [["name", "password"], ...]'
+    if link == "wifi" and not networks:
+        return "networks: link = 'wifi' needs one"
+    for key in ("baud", "watchdog", "channel"):
+        if not isinstance(settings[key], int) or settings[key] < 0:
+            return "%s = %r: expected a number" % (key, settings[key])
+    if not isinstance(settings["pins"], dict):
+        return "pins: expected an object"
+    if link == "serial" and not all(
+        [isinstance(settings["pins"].get(key), int) for key in ("uart", "tx", "rx")]
+    ):
+        return "pins: link = 'serial' needs uart, tx and rx"
+    return None
+
+
+def _is_network(one):
+    return (
+        isinstance(one, list)
+        and len(one) == 2
+        and all([isinstance(part, str) for part in one])
+        and one[0] != ""
+    )

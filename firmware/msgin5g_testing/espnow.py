@@ -1,0 +1,1 @@
+# MicroPython's module espnow: to come.

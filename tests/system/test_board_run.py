@@ -1,0 +1,136 @@
+"""A board by itself, from being switched on: Wi-Fi, the application, crashes, the watchdog. There is no gateway here."""
+
+import json
+import os
+import re
+import select
+import shutil
+import time
+
+import pytest
+
+from host_tools.boards import board as boards
+from host_tools.setup import micropython, mpy
+from host_tools.simulator.pretended_board import PretendedBoard
+
+pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+
+SETTINGS = {
+    "board": "ESP32_GENERIC",
+    "link": "wifi",
+    "networks": [["home", "secret"]],
+    "pins": {"led": 2, "led_on": 1},
+    "watchdog": 2,
+}
+DEVICE = {
+    "ue_service_id": "ue-1@lab",
+    "gateway": "127.0.0.1:9",
+    "gateway_ue_service_id": "gateway@lab",
+    "oscore": {"master_secret": "00" * 16, "master_salt": "01" * 8, "sender_id": "05", "recipient_id": ""},
+}
+GOOD = "async def main(ue, board):\n    print('app runs')\n"
+
+
+class Console:
+    """What a board prints."""
+
+    def __init__(self, board):
+        self._file = os.open(board.port, os.O_RDWR)
+        self.text = ""
+
+    def type(self, text):
+        os.write(self._file, text.encode())
+
+    def wait(self, pattern, seconds=20):
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.text):
+            left = end - time.monotonic()
+            assert left > 0, f"no {pattern!r} in:\n{self.text}"
+            if select.select([self._file], [], [], left)[0]:
+                self.text += os.read(self._file, 4096).decode()
+        found, self.text = self.text, ""
+        return found
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """What is on every board: its lib and main.py."""
+    assert not mpy.compile_all()
+    folder = tmp_path_factory.mktemp("files")
+    shutil.copytree(mpy.ROOT / "build" / "mpy" / "msgin5g", folder / "lib" / "msgin5g")
+    shutil.copy(mpy.SOURCE / "main.py", folder)
+    return folder
+
+
+@pytest.fixture
+def switched_on(library, tmp_path):
+    """Switches a board on that has an application and settings; returns it and what it prints."""
+    made = []
+
+    def switch_on(app=GOOD, **settings):
+        pretended = PretendedBoard(tmp_path / "board", boards.load("ESP32_GENERIC").pretence())
+        files = tmp_path / "files"
+        shutil.copytree(library, files)
+        (files / "app.py").write_text(app)
+        (files / "settings.json").write_text(json.dumps(SETTINGS | settings))
+        (files / "device.json").write_text(json.dumps(DEVICE))
+        pretended.fill(files)
+        (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
+        made.append(pretended.__enter__())
+        return pretended, Console(pretended)
+
+    yield switch_on
+    for pretended in made:
+        pretended.__exit__()
+
+
+def test_it_joins_its_network_and_runs_the_application(switched_on):
+    board, console = switched_on(networks=[["gone", "x"], ["home", "secret"]])
+    text = console.wait("app runs")
+    assert "gone: not there" in text and "in home as" in text
+    assert 2 in board.levels
+
+
+def test_a_wrong_password_is_said_until_it_is_right(switched_on):
+    board, console = switched_on(networks=[["home", "Secret"]])
+    console.wait("home: wrong password")
+    (board.folder / "air.json").write_text(json.dumps({"home": "Secret"}))
+    console.wait("app runs")
+
+
+def test_an_application_that_crashes_is_left_alone_in_the_end(switched_on):
+    board, console = switched_on("async def main(ue, board):\n    raise ValueError('bad app')\n")
+    text = console.wait("safe mode: app.py is left alone after 3 starts", 40)
+    assert text.count("ValueError: bad app") == 3
+    assert board.resets == 3
+
+
+def test_an_application_that_is_stuck_is_reset(switched_on):
+    board, console = switched_on(
+        "async def main(ue, board):\n    print('stuck')\n    while True:\n        pass\n"
+    )
+    console.wait("stuck")
+    console.wait("started: HARD_RESET")
+    assert board.resets >= 1
+
+
+def test_whoever_works_on_it_is_not_disturbed(switched_on):
+    board, console = switched_on()
+    console.wait("app runs")
+    console.type("\x03")
+    console.wait("interrupted")
+    console.type("import time; time.sleep(4); print('still', 'here')\r")
+    console.wait("still here")
+    assert board.resets == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"link": "radio"}, "settings.json: link = 'radio': expected one of"),
+        ({"networks": []}, "settings.json: networks: link = 'wifi' needs one"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_named(switched_on, settings, said):
+    _, console = switched_on(**settings)
+    assert said in console.wait(">>> ")
