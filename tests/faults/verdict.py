@@ -73,13 +73,13 @@ def judge(site, ledger):
 
 
 def left_behind(site, ledger):
-    """What is still in a store or under way, a line each."""
+    """What is still in a store or under way, a line each; not registrations, which are renewed all the time."""
     found = []
     for daemon in site.daemons():
         found += [
             f"{daemon.service_id} still has {stored}"
             for stored in daemon.stored()
-            if not _in_parts(ledger, *stored)
+            if stored[0] != "REG" and not _in_parts(ledger, *stored)
         ]
     for ue, look in ledger.looks.items():
         found += [f"{ue} still has {stored}" for stored in look["stored"]]
