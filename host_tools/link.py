@@ -18,17 +18,13 @@ import struct
 import time
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgin5g import ticks
 from msgin5g.coap import block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from msgin5g.coap.endpoint import Endpoint
-
-    from host_tools.serial_ports import Links
 
 # One batch takes so many datagrams at most, so that timers and HTTP are not starved by a flood.
 _MOST_DATAGRAMS = 1024
@@ -70,7 +66,7 @@ class UdpLink:
     """An endpoint on a UDP socket, IPv4 or IPv6.
 
     Args:
-        endpoint: the endpoint to drive.
+        endpoint: the endpoint to drive, or what looks like one and has more below: serial ports, DTLS.
         host: address to bind to.
         port: port to bind to; 0 for any free one.
         on_batch: called after each batch instead of :meth:`transmit`; it must call :meth:`transmit`.
@@ -89,7 +85,7 @@ class UdpLink:
 
     def __init__(
         self,
-        endpoint: Endpoint | Links,
+        endpoint: Any,
         host: str = "0.0.0.0",
         port: int = 0,
         on_batch: Callable[[], None] | None = None,
