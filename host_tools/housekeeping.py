@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from host_tools.store import SqliteStore
 
 _INTERVAL = 60.0
-# New objects between two looks of the garbage collector at the young, and so on: the default of 700 is for small programs.
+# New objects between two looks of the garbage collector, etc.: its default of 700 is for small programs.
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 

@@ -37,6 +37,8 @@ class Item:
 
     # Whoever sends it has asked for another attempt at once.
     again = False
+    # What is in its body, kept by whoever has read it and will need it again.
+    elements = None
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from .aggregation import Gather, addresses, aggregated, join
 from .delivery import AGAIN, DONE, HIGH, LATER
 from .resource import ACCEPTED, meaning, told
 from .ticks import age
+from .wire_names import name
 
 # Octets that travel as one: a block, which fits a packet with what CoAP and its protection add. Those of them that
 # carry no message; what JSON puts around a member.
@@ -32,9 +33,10 @@ class Together(Gather):
 
     def __init__(self, relay, endpoint, counters, linger=0):
         super().__init__(endpoint, _MOST_OCTETS, linger)
-        for name in ("aggregates_up", "aggregated_up", "aggregates_refused"):
-            counters[name] = 0
+        for word in ("aggregates_up", "aggregated_up", "aggregates_refused"):
+            counters[word] = 0
         self._relay = relay
+        self._addresses = tuple(addresses())
         self._counters = counters
         # Keys of those that have been refused together.
         self._alone = set()
@@ -77,7 +79,9 @@ class Together(Gather):
                 done(AGAIN, now)
 
         self._relay.post_up(
-            messages.encode(join([messages.decode(item.body) for item in items])), on_response, now
+            messages.encode(join([item.elements or messages.decode(item.body) for item in items])),
+            on_response,
+            now,
         )
 
     def _refused(self, items, code, now):
@@ -128,13 +132,15 @@ class Together(Gather):
             return None
         if aggregated(elements) or wire.SEGMENTATION_SET_ID in elements:
             return None
+        # It is not read again when it is sent.
+        item.elements = elements
         target = [item.kind]
         shared = 0
-        for element in addresses():
+        for element in self._addresses:
             value = elements.get(element, "")
             target.append(value)
             if value:
-                shared += len(wire.name(element)) + len(value) + _PUNCTUATION
+                shared += len(name(element)) + len(value) + _PUNCTUATION
         # Those that are to be stored for later share another fate than those that are not.
         target.append(str(elements.get(wire.STORE_AND_FORWARD_FLAG)))
         return "\t".join(target), len(item.body) - shared, shared
