@@ -23,6 +23,7 @@ class Result:
     Attributes:
         seed: that repeats it.
         seconds: that it took.
+        settling: seconds of it until everything had its end after the last fault.
         sent: messages by direction.
         faults: by kind.
         datagrams: what the middle boxes did.
@@ -32,6 +33,7 @@ class Result:
 
     seed: int
     seconds: float = 0
+    settling: float = 0
     sent: Counter = field(default_factory=Counter)
     faults: Counter = field(default_factory=Counter)
     datagrams: Counter = field(default_factory=Counter)
@@ -65,7 +67,9 @@ async def _play(site, ledger, chance, result, seconds):
         for sender in traffic.tasks():
             tasks.create_task(sender)
     faults.calm()
+    calm = time.monotonic()
     await _settled(site, ledger)
+    result.settling = time.monotonic() - calm
     result.sent, result.faults = traffic.sent, faults.done
     for hop in (site.access, site.uplink):
         result.datagrams.update(lost=hop.lost, doubled=hop.duplicated, relayed=hop.relayed)

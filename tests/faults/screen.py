@@ -49,7 +49,7 @@ class Screen:
         verdict = "[red]failed[/red]" if result.wrong else "ok"
         self._console.print(
             f"run {len(self._results)}, seed {result.seed}: {verdict}, {result.sent.total()} messages, "
-            f"{result.faults.total()} faults, {result.seconds:.0f} s"
+            f"{result.faults.total()} faults, {result.seconds:.0f} s, {result.settling:.0f} of them to settle"
         )
         for line in result.wrong[:20]:
             self._console.print(f"  {line}", markup=False, soft_wrap=True)
