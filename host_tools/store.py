@@ -106,7 +106,7 @@ class SqliteStore:
     Args:
         path: the database file; it is created with mode 0600.
         most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
-        wall_clock: seconds since 1970.
+        wall_clock: seconds since 1970, or a clock that never jumps (:mod:`host_tools.clock`).
         most_known: bound of the memory against duplicates, 16 to 32 octets each; the oldest are forgotten beyond it.
         most_octets: bound of the octets of all messages on their way.
 
@@ -417,6 +417,11 @@ class SqliteStore:
     def items_where(self, condition: str, values: tuple = ()) -> list[Item]:
         """Messages on their way, by a condition in SQL on the columns of the table of messages."""
         return self._items(f"SELECT {_COLUMNS} FROM messages WHERE {condition}", values)  # noqa: S608
+
+    def last_written(self) -> int:
+        """When something was stored last, by the clock of this store; 0 for never."""
+        rows = self._execute("SELECT at FROM known ORDER BY key DESC LIMIT 1").fetchall()
+        return rows[0][0] if rows else 0
 
     def foreign_changes(self) -> int:
         """A number that changes when another process has changed the file."""

@@ -51,8 +51,10 @@ class Gateway:
         most_documents=256,
         aggregate_linger=0,
         drops=True,
+        held_clock=None,
     ):
         # down, up: the endpoints towards the clients and the server; wall_clock() -> seconds since 1970 or None.
+        # held_clock(): the same, but it never jumps: what is held goes by it.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
         # aggregate_linger: so long small messages wait for company on their way up, in ms; 0: what waits anyway travels
@@ -121,7 +123,7 @@ class Gateway:
             up_coap,
             server_address,
             store,
-            wall_clock,
+            (wall_clock, held_clock or wall_clock),
             most_body,
             up_window,
             aggregate_linger,
@@ -149,6 +151,10 @@ class Gateway:
     def start(self, now):
         self.registration.start(now)
         self._relay.start(now)
+
+    def clock_jumped(self, now):
+        # The time of day is another.
+        self._relay.clients.sleepers.clock_jumped(now)
 
     def stop(self, on_done, now):
         self.registration.stop(on_done, now)

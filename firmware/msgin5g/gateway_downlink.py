@@ -21,7 +21,7 @@ _MOST_WAITING = 32
 
 class Downlink:
     # fail(item, cause, now): it was not delivered.
-    def __init__(self, gateway, endpoint, store, wall_clock, most_body, fail):
+    def __init__(self, gateway, endpoint, store, clocks, most_body, fail):
         self._gateway = gateway
         self._registry = gateway.registry
         self._counters = gateway.counters
@@ -33,7 +33,8 @@ class Downlink:
         self._coap_in_blocks = {}
         self._store = store
         self._fail = fail
-        self.delivery = Delivery(endpoint, store, self._send, wall_clock, gather=self._together)
+        wall_clock, held_clock = clocks
+        self.delivery = Delivery(endpoint, store, self._send, held_clock, gather=self._together)
         self.sleepers = Sleepers(wall_clock, self.delivery.resume)
         # Loaded when they are used.
         self._gather = None

@@ -75,6 +75,15 @@ class Sleepers:
         for table in (self._asleep, self._awake, self._opens):
             table.pop(ue, None)
 
+    def clock_jumped(self, now):
+        # What was known is about another time of day. Who is thought to listen and does not is found out at once.
+        self._asleep.clear()
+        self._awake.clear()
+        opens = list(self._opens)
+        self._opens.clear()
+        for ue in opens:
+            self._resume(ue, now)
+
     def pass_time(self, now):
         # To be called every second.
         wall = self._wall_clock()

@@ -26,9 +26,9 @@ _MOST_EXPIRED = 100
 class Relay:
     # registry: of the clients. registration: the gateway's own. event(word, **detail): for an operator.
     # linger: how long what is small waits for company on its way up, in ms; None: it always travels alone. drops: for
-    # what goes up, others make room where there is none.
+    # what goes up, others make room where there is none. clocks: the time of day, and what is held goes by.
     def __init__(
-        self, gateway, down, up_coap, server_address, store, wall_clock, most_body, up_window, linger, drops
+        self, gateway, down, up_coap, server_address, store, clocks, most_body, up_window, linger, drops
     ):
         self._gateway = gateway
         self._registry = gateway.registry
@@ -40,7 +40,9 @@ class Relay:
         self._options = request_options()
         self._server_address = server_address
         self._store = store
+        wall_clock, held_clock = clocks
         self._wall_clock = wall_clock
+        self._held_clock = held_clock
         self._together = None
         if linger is not None:
             from .gateway_aggregate import Together
@@ -52,11 +54,11 @@ class Relay:
 
             self._room = Room(self, store, gateway.counters)
         self.uplink = FairDelivery(
-            self._up, store, self._send_up, wall_clock, up_window, 2 * up_window, self._together
+            self._up, store, self._send_up, held_clock, up_window, 2 * up_window, self._together
         )
         if linger:
             self._together.pump = self.uplink.pump
-        self.clients = Downlink(gateway, down, store, wall_clock, most_body, self.report_failure)
+        self.clients = Downlink(gateway, down, store, clocks, most_body, self.report_failure)
         self.downlink = self.clients.delivery
         self._expiry_due = None
         self._up.on_timer.append(self._on_timer)
@@ -144,19 +146,22 @@ class Relay:
     def _expires(self, elements):
         if elements[wire.MESSAGE_TYPE] in (wire.REG, wire.DEREG):
             return None
-        wall = self._wall_clock()
-        if wall is None:
+        at = self._held_clock()
+        if at is None:
             return None
         stated = messages.expiration(elements)
         if stated is not None:
-            return min(stated, int(wall) + wire.LONGEST_EXPIRATION)
+            # A time of day: how long it is until then. Where nobody knows that, as long as anything is held.
+            wall = self._wall_clock()
+            left = wire.LONGEST_EXPIRATION if wall is None else stated - int(wall)
+            return int(at) + min(left, wire.LONGEST_EXPIRATION)
         if elements.get(wire.STORE_AND_FORWARD_FLAG, True):
-            return int(wall) + wire.DEFAULT_EXPIRATION
+            return int(at) + wire.DEFAULT_EXPIRATION
         # Not to be stored for later is still to be given a chance.
         latency = elements.get(wire.LATENCY)
         if latency is None:
-            return int(wall) + wire.REPORT_WAIT
-        return int(wall) + 1 + min(max(latency, 0) // 1000, wire.LONGEST_EXPIRATION)
+            return int(at) + wire.REPORT_WAIT
+        return int(at) + 1 + min(max(latency, 0) // 1000, wire.LONGEST_EXPIRATION)
 
     # -- to the server
 
@@ -276,10 +281,10 @@ class Relay:
             return
         self._arm_expiry(now)
         self.clients.sleepers.pass_time(now)
-        wall = self._wall_clock()
-        if wall is None:
+        at = self._held_clock()
+        if at is None:
             return
-        for item in self._store.expired(wall, _MOST_EXPIRED):
+        for item in self._store.expired(at, _MOST_EXPIRED):
             if self.uplink.under_way(item) or self.downlink.under_way(item):
                 continue
             self._counters["expired"] += 1

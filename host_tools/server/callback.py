@@ -50,7 +50,7 @@ class Callback:
         endpoint: whose timers drive the retries.
         service: is told about messages that are refused.
         application_servers: knows where they are.
-        wall_clock: seconds since 1970.
+        wall_clock: what expiration times in the store go by.
         now: ticks.
         settle: called when the outcome of a request has changed the store or made messages for others: commit, then
             send and set timers.

@@ -100,7 +100,7 @@ class CoapFace:
         self.sizes = Sizes()
         self._companions = Companions(endpoint, self._fits)
         gather = self._companions.gather if aggregate else None
-        self._delivery = Delivery(endpoint, service.store, self._send, wall_clock, 4, 16, gather)
+        self._delivery = Delivery(endpoint, service.store, self._send, service.held_clock, 4, 16, gather)
         self.segmentation = Segmentation(
             endpoint,
             service.store,
@@ -113,7 +113,7 @@ class CoapFace:
         self._gateway_at: dict[object, str] = {}
         self._behind: dict[str, set[str]] = {}
         self._windows = Windows(wall_clock)
-        self._lifetimes = Lifetimes(wall_clock, lifetime)
+        self._lifetimes = Lifetimes(service.held_clock, lifetime)
         for entry in self.registry:
             self._index(entry)
             self._lifetimes.heard(entry.ue_service_id)
@@ -139,6 +139,11 @@ class CoapFace:
                 self.counters["registrations_expired"] += 1
                 _log.info("registration expired", ue=ue)
                 self._away(ue)
+
+    def clock_jumped(self, now: int) -> None:
+        """The time of day is another: look anew who listens."""
+        self._windows.clock_jumped()
+        self.pass_time(now)
 
     # -- the way out to UEs (service.Outbound)
 

@@ -64,6 +64,11 @@ class Windows:
         self._schedules.pop(ue_service_id, None)
         self._awaited.pop(ue_service_id, None)
 
+    def clock_jumped(self) -> None:
+        """Whoever waits is among the next :meth:`opened`, and may find that it is to wait again."""
+        self._awaited = dict.fromkeys(self._awaited, 0.0)
+        self._next = [(0.0, ue) for ue in self._awaited]
+
     def opened(self) -> list[str]:
         """UE Service IDs of those whose window has opened since the last time."""
         opened = []

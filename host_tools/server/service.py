@@ -112,6 +112,7 @@ class Service:
         store: where messages are before anyone is told they are accepted.
         wall_clock: seconds since 1970.
         longest_expiration: bound on how long a message is held, in seconds.
+        held_clock: what expiration times in the store go by (:mod:`host_tools.clock`); the wall clock by default.
 
     Attributes:
         outbound: kind of address -> the way out to parties of that kind.
@@ -125,6 +126,7 @@ class Service:
         store: SqliteStore,
         wall_clock: Callable[[], float],
         longest_expiration: int = wire.LONGEST_EXPIRATION,
+        held_clock: Callable[[], float] | None = None,
     ) -> None:
         self.store = store
         self.counters: Counter[str] = Counter(
@@ -144,6 +146,7 @@ class Service:
         self.steps: list[Step] = []
         self.targets: dict[str, Target] = {}
         self.wall_clock = wall_clock
+        self.held_clock = held_clock or wall_clock
         self._longest_expiration = longest_expiration
 
     def submit(self, elements: Elements, body: bytes, now: int) -> Outcome:
@@ -293,7 +296,7 @@ class Service:
 
     def expire(self, now: int, most: int = 1000) -> None:
         """Fail the messages whose expiration time has come (8.3.6). To be called every second or so."""
-        for item in self.store.expired(self.wall_clock(), most):
+        for item in self.store.expired(self.held_clock(), most):
             if self.under_way(item):
                 continue
             self.counters["expired"] += 1
@@ -337,16 +340,16 @@ class Service:
         return ACCEPTED
 
     def expires(self, elements: Elements) -> int:
-        """Until when a message is held, in seconds since 1970."""
-        wall = self.wall_clock()
+        """Until when a message is held, by the clock of what is held."""
+        now = self.held_clock()
         stated = messages.expiration(elements)
         if stated is not None:
-            return min(stated, int(wall) + self._longest_expiration)
+            return int(now) + min(stated - int(self.wall_clock()), self._longest_expiration)
         if elements.get(wire.STORE_AND_FORWARD_FLAG, True):
-            return int(wall) + wire.DEFAULT_EXPIRATION
+            return int(now) + wire.DEFAULT_EXPIRATION
         # Not to be stored for later is still to be given a chance.
         latency = self._latency(elements)
-        return int(wall) + wire.REPORT_WAIT if latency is None else math.ceil(wall + latency)
+        return int(now) + wire.REPORT_WAIT if latency is None else math.ceil(now + latency)
 
     def _latency(self, elements: Elements) -> float | None:
         # In seconds, where the sender has said so.

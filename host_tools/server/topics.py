@@ -55,7 +55,7 @@ class Topics:
         self._service = service
         self._store = service.store
         self._bounds = bounds or settings.Topics()
-        # topic -> subscriber -> when it ends, in seconds since 1970; and the other way round, without that.
+        # topic -> subscriber -> when it ends, by the clock of what is held; and the other way round, without that.
         self._subscribers: dict[str, dict[Address, int]] = {}
         self._topics: dict[Address, set[str]] = {}
         self._count = 0
@@ -97,8 +97,10 @@ class Topics:
         if busy or self._count + len(fresh) > self._bounds.most:
             self._service.counters["subscriptions_refused"] += 1
             raise Full
-        ends = int(self._service.wall_clock()) + self._bounds.longest
-        ends = ends if expires is None else min(expires, ends)
+        longest = self._bounds.longest
+        if expires is not None:
+            longest = min(longest, expires - int(self._service.wall_clock()))
+        ends = int(self._service.held_clock()) + longest
         for topic in set(topics):
             self._index(topic, subscriber, ends)
         self._store.change(
@@ -107,7 +109,7 @@ class Topics:
         )
         self._service.counters["subscriptions"] += 1
         _log.info("subscribed", subscriber=subscriber, topics=topics)
-        return ends
+        return self._date(ends)
 
     def unsubscribe(self, subscriber: Address, topics: Iterable[str]) -> None:
         """End subscriptions (8.8.3); those that are none are as they shall be."""
@@ -128,12 +130,16 @@ class Topics:
     def ends(self, subscriber: Address, topic: str) -> int | None:
         """When a subscription ends, in seconds since 1970; None for none."""
         ends = self._subscribers.get(topic, {}).get(subscriber)
-        return ends if ends is not None and ends > self._service.wall_clock() else None
+        return self._date(ends) if ends is not None and ends > self._service.held_clock() else None
+
+    def _date(self, ends: int) -> int:
+        # As a time of day.
+        return ends + round(self._service.wall_clock() - self._service.held_clock())
 
     def expire(self, most: int = 1000) -> None:
         """End the subscriptions whose time has come. To be called every second or so."""
-        wall = self._service.wall_clock()
-        while self._ends and self._ends[0][0] <= wall and most:
+        now = self._service.held_clock()
+        while self._ends and self._ends[0][0] <= now and most:
             most -= 1
             ends, topic, subscriber = heapq.heappop(self._ends)
             if self._subscribers.get(topic, {}).get(subscriber) == ends:
@@ -142,9 +148,9 @@ class Topics:
 
     def message(self, elements: Elements, body: bytes, now: int) -> Outcome:
         """Take in a message for a topic: it goes to all subscribers (8.8.1), and is dropped where there are none."""
-        wall = self._service.wall_clock()
+        at = self._service.held_clock()
         subscribers = self._subscribers.get(elements[wire.MESSAGING_TOPIC], {})
-        recipients = [subscriber for subscriber, ends in subscribers.items() if ends > wall]
+        recipients = [subscriber for subscriber, ends in subscribers.items() if ends > at]
         if not recipients:
             self._service.counters["topics_without_subscribers"] += 1
             return ACCEPTED

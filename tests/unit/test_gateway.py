@@ -268,7 +268,7 @@ async def test_registers_again_at_a_server_that_has_forgotten_everything():
 
 
 async def test_a_full_store_asks_the_client_to_wait():
-    setup = Setup()
+    setup = Setup(drops=False)
     client = setup.client()
     await setup.run(client.register())
     endpoint = setup.world.leave("server")
