@@ -1,9 +1,14 @@
 # A gateway: a board with PSRAM between devices in its reach and a server. gateway.json has its settings,
 # gateway-device.json its key for the server. What is on its way outlives a power cut, as do registrations.
 
-import asyncio
+import gc
 
-from msgin5g import gateway_board, gateway_console
+# Collected often, what is loaded first lies close together, and the heap that is left stays in one piece.
+gc.threshold(32768)
+
+import asyncio  # noqa: E402
+
+from msgin5g import gateway_board, gateway_console  # noqa: E402
 
 
 def on_event(word, detail):

@@ -349,7 +349,7 @@ class FlashStore:
         entries = [(records.PUT, records.of_item(item)) for item in self._new]
         entries.extend(records.removed(list(self._gone) + self._void))
         for item in self._passed:
-            entries.extend(records.known(self.next_key, item.hop in INCOMING, item.identity))
+            entries.extend(records.known(self.next_key, item.hop in INCOMING, (item.identity,)))
         unsure = [record for record in map(self._index.get, set(self._unsure) - self._gone) if record]
         entries.extend([(records.COPY, [record[1:4]]) for record in unsure])
         if not entries:

@@ -105,6 +105,8 @@ class Known:
         self._next = self._count = 0
 
     def oldest_first(self):
-        if self._count < len(self._ring):
-            return bytes(self._ring[: self._count])
-        return bytes(self._ring[self._next :] + self._ring[: self._next])
+        # In one piece or two, without a copy: a heap may not have as many octets in a row.
+        ring = memoryview(self._ring)
+        if self._count < len(ring):
+            return (ring[: self._count],)
+        return ring[self._next :], ring[: self._next]

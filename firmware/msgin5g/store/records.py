@@ -104,12 +104,15 @@ def keys_in(payload):
     return [struct.unpack_from("<I", payload, at)[0] for at in range(0, len(payload), 4)]
 
 
-def known(next_key, inbox, identities, only=False):
+def known(next_key, inbox, pieces, only=False):
     # Entries that say that these are known; only: no others are, at least one entry says so.
     entries = []
-    for at in range(0, max(len(identities), 1), 8 * _AT_ONCE):
-        head = struct.pack(_KNOWN, next_key, inbox, only and not at)
-        entries.append((KNOWN, [head + identities[at : at + 8 * _AT_ONCE]]))
+    for identities in pieces:
+        for at in range(0, len(identities), 8 * _AT_ONCE):
+            head = struct.pack(_KNOWN, next_key, inbox, only and not entries)
+            entries.append((KNOWN, [head, identities[at : at + 8 * _AT_ONCE]]))
+    if only and not entries:
+        entries.append((KNOWN, [struct.pack(_KNOWN, next_key, inbox, True)]))
     return entries
 
 
