@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 from msgin5g.coap import numbers
@@ -55,7 +56,7 @@ async def our_server():
     served.on_request = lambda request, _message, at: served.respond(
         request, numbers.CONTENT, b"", request.peer.address[1].encode(), at
     )
-    server = dtls_server.DtlsServer(served, Anchor())
+    server: Any = dtls_server.DtlsServer(served, Anchor())
     beside = dtls_server.Beside(served, server)
 
     def settle():
@@ -88,6 +89,7 @@ class Program:
     def __init__(self, *command):
         self._command = [str(one) for one in command]
         self.output = b""
+        self._process: Any = None
 
     async def __aenter__(self):
         self._process = await asyncio.create_subprocess_exec(
