@@ -404,8 +404,7 @@ class SqliteStore:
         ).rowcount
 
     def _items(self, query: str, values: tuple) -> list[Item]:
-        self._write()
-        return [Item(*row) for row in self._execute(query, values)]
+        return [Item(*row) for row in self.rows(query, values)]
 
     # -- what others keep in the same file, and commit with the same commit
 
@@ -430,13 +429,23 @@ class SqliteStore:
     def rows(self, query: str, values: tuple = ()) -> list[tuple]:
         """What a SELECT finds."""
         self._write()
-        return self._execute(query, values).fetchall()
+        try:
+            return self._execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            # The file is damaged: nothing in it is sure any more.
+            self._broken = error
+            raise
 
     def change(self, statement: str, *rows: tuple) -> None:
         """Execute a statement that changes something, once for each row of values."""
         self._write()
-        self._begin()
-        self._database.executemany(statement, rows)
+        try:
+            self._begin()
+            self._database.executemany(statement, rows)
+        except sqlite3.Error as error:
+            # All that is not committed yet may be gone by that.
+            self._broken = error
+            raise
 
     # -- registrations of UEs (msgin5g.registry)
 
