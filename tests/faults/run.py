@@ -50,12 +50,20 @@ async def run(seed, directory, library, seconds=SECONDS):
     site = Site(directory, library, chance, ledger)
     try:
         await _play(site, ledger, chance, result, seconds)
-    except Exception as error:
-        result.wrong.append(f"{type(error).__name__}: {error}")
+    except* Exception as errors:
+        result.wrong += [f"{type(error).__name__}: {error}" for error in _leaves(errors)]
     finally:
         await site.stop()
     result.seconds = time.monotonic() - begin
     return result
+
+
+def _leaves(errors):
+    for error in errors.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _play(site, ledger, chance, result, seconds):

@@ -97,7 +97,7 @@ def _in_parts(ledger, _kind, originator, hop, message_id):
 
 
 # What an endpoint holds for as long as something is under way.
-BUSY = ("exchanges", "waiting", "unanswered")
+BUSY = ("waiting", "unanswered")
 
 
 def _complaints(daemon):
