@@ -15,9 +15,14 @@ _MOST_MESSAGES = 16
 _LINGER = 2000
 
 
+_addresses = []
+
+
 def addresses():
-    for _, element in wire.ORIGINATORS + wire.RECIPIENTS:
-        yield element
+    # The elements that say from whom and to whom.
+    if not _addresses:
+        _addresses.extend([element for _, element in wire.ORIGINATORS + wire.RECIPIENTS])
+    return _addresses
 
 
 def _lists(kind):

@@ -98,7 +98,8 @@ class Delivery:
         # Seconds since 1970, None while the time of day is not known.
         self._wall_clock = wall_clock
         self._most_under_way = most_under_way
-        self._most_loaded = most_loaded
+        # Of one hop and priority, in memory. May be changed.
+        self.most_loaded = most_loaded
         self._gather = gather
         self._hops = {}
         # Those that are paused: a timer looks at no others, and there may be very many.
@@ -116,7 +117,7 @@ class Delivery:
             self.resume(item.hop, now)
             return
         window = hop.windows[item.priority]
-        if not window.more and window.loaded < self._most_loaded:
+        if not window.more and window.loaded < self.most_loaded:
             self._load(window, item)
             self._pump(hop, now)
         else:
@@ -197,7 +198,7 @@ class Delivery:
 
     def _start_next(self, hop, now):
         for window in hop.windows:
-            if window.more and window.loaded <= self._most_loaded >> 1:
+            if window.more and window.loaded <= self.most_loaded >> 1:
                 self._refill(hop, window)
             if not window.ready:
                 continue
@@ -211,7 +212,7 @@ class Delivery:
         return False
 
     def _refill(self, hop, window):
-        wanted = self._most_loaded - window.loaded
+        wanted = self.most_loaded - window.loaded
         items = self._store.pending(hop.name, window.last_key, wanted, window.priority)
         window.more = len(items) == wanted
         for item in items:

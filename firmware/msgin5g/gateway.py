@@ -165,6 +165,10 @@ class Gateway:
             self._bulk is not None and self._bulk.holds(ue_service_id)
         )
 
+    def keep_ready(self, most):
+        # So many messages for the server in memory: where more of one UE wait, more of them travel as one.
+        self._relay.uplink.most_loaded = most
+
     def resources(self):
         # For their counters.
         return {"clients": self.clients, "server": self._server}

@@ -36,7 +36,9 @@ class Together(Gather):
         for word in ("aggregates_up", "aggregated_up", "aggregates_refused"):
             counters[word] = 0
         self._relay = relay
-        self._addresses = tuple(addresses())
+        self._addresses = addresses()
+        # Octets of what messages for one target share, by target.
+        self._shared = {}
         self._counters = counters
         # Keys of those that have been refused together.
         self._alone = set()
@@ -126,21 +128,32 @@ class Together(Gather):
         return seen
 
     def _measured(self, item):
-        try:
-            elements = self._decode(item.body)
-        except ValueError:
-            return None
+        elements = item.elements
+        if elements is None:
+            try:
+                # It is not read again when it is sent.
+                elements = item.elements = self._decode(item.body)
+            except ValueError:
+                return None
         if aggregated(elements) or wire.SEGMENTATION_SET_ID in elements:
             return None
-        # It is not read again when it is sent.
-        item.elements = elements
-        target = [item.kind]
-        shared = 0
-        for element in self._addresses:
-            value = elements.get(element, "")
-            target.append(value)
-            if value:
-                shared += len(name(element)) + len(value) + _PUNCTUATION
         # Those that are to be stored for later share another fate than those that are not.
-        target.append(str(elements.get(wire.STORE_AND_FORWARD_FLAG)))
-        return "\t".join(target), len(item.body) - shared, shared
+        target = [item.kind, elements.get(wire.STORE_AND_FORWARD_FLAG)]
+        target.extend(map(elements.get, self._addresses))
+        target = tuple(target)
+        shared = self._shared.get(target)
+        if shared is None:
+            if len(self._shared) >= self.most_remembered:
+                self._shared.clear()
+            shared = self._shared[target] = _octets_of(self._addresses, elements)
+        return target, len(item.body) - shared, shared
+
+
+def _octets_of(several, elements):
+    # Of some elements, in JSON.
+    octets = 0
+    for element in several:
+        value = elements.get(element)
+        if value:
+            octets += len(name(element)) + len(value) + _PUNCTUATION
+    return octets

@@ -34,7 +34,7 @@ class FairDelivery(Delivery):
         lane = window.lanes.get(originator)
         if originator in behind.after:
             window.last_key = item.key
-        elif window.loaded < self._most_loaded and (lane is None or len(lane) < self._share(window)):
+        elif window.loaded < self.most_loaded and (lane is None or len(lane) < self._share(window)):
             self._load(window, item)
         elif lane:
             behind.leave(originator, lane[-1].key)
@@ -45,7 +45,7 @@ class FairDelivery(Delivery):
 
     def _share(self, window):
         # How many of one originator may be in memory, by how many there are.
-        return max(_LEAST_OF_ONE, min(_MOST_OF_ONE, self._most_loaded // (1 + len(window.lanes))))
+        return max(_LEAST_OF_ONE, min(_MOST_OF_ONE, self.most_loaded // (1 + len(window.lanes))))
 
     def _refill(self, hop, window):
         behind = _behind(window)
@@ -58,8 +58,8 @@ class FairDelivery(Delivery):
         window.more = behind.ahead or bool(behind.queue)
 
     def _look_ahead(self, hop, window, behind):
-        items = self._store.pending(hop.name, window.last_key, self._most_loaded, window.priority)
-        behind.ahead = len(items) == self._most_loaded
+        items = self._store.pending(hop.name, window.last_key, self.most_loaded, window.priority)
+        behind.ahead = len(items) == self.most_loaded
         for item in items:
             if not self._place(window, behind, item):
                 behind.ahead = True
@@ -69,7 +69,7 @@ class FairDelivery(Delivery):
         # The next ones of who was left behind, unless enough of them are here.
         originator = behind.queue.pop(0)
         here = len(window.lanes.get(originator, ()))
-        wanted = min(self._share(window) - here, self._most_loaded - window.loaded)
+        wanted = min(self._share(window) - here, self.most_loaded - window.loaded)
         if wanted <= 0 or here > wanted:
             behind.queue.append(originator)
             return
@@ -90,13 +90,13 @@ class FairDelivery(Delivery):
             return self._store.pending_of(hop, originator, after, last, most, priority)
         found = []
         while after < last:
-            items = self._store.pending(hop, after, self._most_loaded, priority)
+            items = self._store.pending(hop, after, self.most_loaded, priority)
             for item in items:
                 if item.key <= last and item.originator == originator:
                     found.append(item)
                     if len(found) == most:
                         return found
-            if len(items) < self._most_loaded:
+            if len(items) < self.most_loaded:
                 break
             after = items[-1].key
         return found

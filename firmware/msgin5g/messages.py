@@ -4,7 +4,7 @@
 # message raises BadMessage with the Failure Cause that its sender is told. The two formats are in messages_json.py and
 # messages_cbor.py; each is loaded when it is used.
 
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64, b2a_base64, hexlify
 
 from . import wire
 from .coap import numbers as coap
@@ -354,7 +354,7 @@ def new_message_id(octets):
     octets = bytearray(octets)
     octets[6] = octets[6] & 0x0F | 0x40
     octets[8] = octets[8] & 0x3F | 0x80
-    text = "".join("%02x" % octet for octet in octets)
+    text = str(hexlify(octets), "ascii")
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 

@@ -113,7 +113,10 @@ class Relay:
             return True
         if self._gateway.on_traffic is not None:
             self._gateway.on_traffic("stored", item, hop or originator, now)
-        if delivery is not self.uplink or self._registration.registered:
+        if delivery is not self.uplink:
+            delivery.add(item, now)
+        elif self._registration.registered:
+            item.elements = elements
             delivery.add(item, now)
         return True
 

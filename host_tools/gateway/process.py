@@ -41,6 +41,8 @@ _log = structlog.get_logger("msgin5g.gateway")
 
 # Exchanges with the server that may be under way at once: it is a host, and NSTART = 1 is for constrained ones.
 _UP_NSTART = 32
+# Messages for the server in memory, of each priority; the others are in the store only.
+_UP_READY = 1024
 # Seconds to wait for the server's answer to the de-registration when the process is stopped.
 _FAREWELL = 2.0
 
@@ -89,6 +91,7 @@ class GatewayProcess:
         )
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
+        self.gateway.keep_ready(_UP_READY)
         self.gateway.selection.layer_2_id = self.field.layer_2_id  # pyright: ignore[reportAttributeAccessIssue]
         self.applications = self._application_clients(application)
         for endpoint in (down, up):
