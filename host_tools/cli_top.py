@@ -96,7 +96,7 @@ class View:
         elif key.isprintable():
             self.typed = (self.typed + key)[:_LONGEST_FILTER]
 
-    def keys(self) -> str:
+    def footer(self) -> str:
         """The last line."""
         if self.typed is not None:
             return f"filter: {self.typed}_   Enter takes it, Esc does not"
@@ -119,7 +119,7 @@ def _live(view: View, every: float) -> None:
     with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         shown, next_look = view.look(), time.monotonic() + every
         while True:
-            live.update(shown.screen(console.width, console.height, view.keys()), refresh=True)
+            live.update(shown.screen(console.width, console.height, view.footer()), refresh=True)
             keys = pressed(max(0.0, next_look - time.monotonic()))
             if not all(view.press(key) for key in keys):
                 return

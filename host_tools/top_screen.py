@@ -43,7 +43,7 @@ class Shown:
         self._before = before.state if before else None
 
     def rates(self) -> list[tuple[str, float]]:
-        """Counters that move, by how much a second, the fastest first."""
+        """Counters that move, by how much a second: messages first, then the fastest."""
         if self._before is None:
             return []
         passed = self.state["now"] - self._before["now"]
@@ -53,7 +53,7 @@ class Shown:
             for name, value in self.state["counters"].items()
             if passed > 0 and value > was.get(name, 0) and not name.endswith(_NO_RATES)
         )
-        return sorted(moved, key=lambda one: (-one[1], one[0]))
+        return sorted(moved, key=lambda one: (not one[0].startswith("messages"), -one[1], one[0]))
 
     def screen(self, width: int, height: int, keys: str = "") -> RenderableType:
         """All of it in so many columns and lines."""
@@ -71,25 +71,24 @@ class Shown:
             Text.assemble(
                 (plain(state["gateway"]), "bold"),
                 f"  {clock(state['now'])}  running {span(state['now'] - state['started'])}"
-                f"  {plain(' '.join(map(str, state['listening'].values())))}",
+                f"  {state['listening']['coap']}  {state['listening']['http']}",
             ),
             self._uplink(),
             Text(
                 f"UEs     {devices['registered']} registered, {devices['enrolled']} enrolled,"
-                f" {devices['revoked']} revoked; {devices['waiting_down']} messages wait for {devices['ues_waiting']}"
+                f" {devices['revoked']} revoked; {devices['waiting_down']} messages for {devices['ues_waiting']} wait"
             ),
             *(
                 Text(
-                    f"{side:7} {minutes[side][-1]:6} stored in this minute, {minutes[side][0]:6} in the last;"
-                    f" delivered in {span(delivery[side]['p50'])}, 99 % in {span(delivery[side]['p99'])}"
+                    f"{side:7} {minutes[side][-1]} stored this minute, {minutes[side][0]} the last; delivered in"
+                    f" {span(delivery[side]['p50']) or '-'}, 99 % in {span(delivery[side]['p99']) or '-'}"
                 )
                 for side in ("up", "down")
             ),
-            Text(
-                "a sec.  "
-                + ("  ".join(f"{name} {rate:.3g}" for name, rate in self.rates()) or "nothing moves")
-            ),
         ]
+        if self._before:
+            rates = "  ".join(f"{name} {rate:.3g}" for name, rate in self.rates())
+            lines.append(Text(f"a sec.  {rates or 'nothing moves'}"))
         for line in lines:
             line.no_wrap = True
             line.overflow = "ellipsis"
@@ -99,7 +98,7 @@ class Shown:
     def _uplink(self) -> Text:
         uplink = self.state["uplink"]
         since = uplink["oldest_waiting_since"]
-        waits = f"{uplink['waiting']} messages wait for it"
+        waits = f"{uplink['waiting']} wait for it"
         if since:
             more = " and more" if uplink["oldest_before_start"] else ""
             waits += f", the oldest for {span(self.state['now'] - since)}{more}"
