@@ -166,13 +166,18 @@ def server(
 
 
 async def _serve(make: Callable[[], Any], settings: Path) -> None:
+    from host_tools import supervision
+
     private()
     with told(settings):
         process = make()
         await process.start()
     tell(**process.addresses())
-    await interrupted()
-    await process.stop()
+    if sys.stderr.isatty():
+        sys.stderr.write(supervision.greeting(process.addresses(), settings))
+    async with supervision.supervised():
+        await interrupted()
+        await process.stop()
 
 
 @app.command()

@@ -1,8 +1,12 @@
-"""Logs go to standard error: lines for people on a terminal, one JSON object a line everywhere else."""
+"""Logs go to standard error: lines for people on a terminal, one JSON object a line everywhere else.
+
+``MSGIN5G_LOG_FORMAT`` in the environment, ``json`` or ``text``, says otherwise.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import structlog
@@ -14,10 +18,11 @@ def configure(level: str = "info", as_json: bool | None = None) -> None:
 
     Args:
         level: the least severe level that is logged: debug, info, warning or error.
-        as_json: None for what suits standard error.
+        as_json: None for what the environment says, or else what suits standard error.
     """
     if as_json is None:
-        as_json = not sys.stderr.isatty()
+        told = os.environ.get("MSGIN5G_LOG_FORMAT")
+        as_json = told == "json" if told in {"json", "text"} else not sys.stderr.isatty()
     # Names and causes come from the network; the console renderer quotes what is not printable, JSON escapes it.
     renderer = (
         structlog.processors.JSONRenderer(default=str)
