@@ -9,7 +9,6 @@ times of day; how long it is until then is what counts.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _SCHEMA = "CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY, offset REAL NOT NULL)"
 # Seconds that the time of day may be off before that is a jump; smaller differences are followed.
 _SMALL = 2.0
-_INTERVAL = 1.0
 # A time before that has not been set: 2020, in seconds since 1970.
 _LEAST = 1_577_836_800
 
@@ -93,12 +91,6 @@ class Clock:
         _log.warning("the clock has jumped; what is stored is held as long as before", seconds=round(seconds))
         self._take(self._offset + seconds)
         self.on_jump(seconds)
-
-    async def watch(self) -> None:
-        """Look every second, until cancelled."""
-        while True:
-            await asyncio.sleep(_INTERVAL)
-            self.look()
 
     def _take(self, offset: float) -> None:
         self._offset = offset

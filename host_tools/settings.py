@@ -34,6 +34,7 @@ NOT_PROTECTED = "NOT PROTECTED: the CoAP links are neither encrypted nor authent
 # How the CoAP links of one side are protected: by a key for each device (RFC 8613), or, in a lab, not at all.
 OSCORE = "oscore"
 NONE = "none"
+DROP = "drop"
 Protection = Annotated[str, Meta(pattern="^(oscore|none)$")]
 # Between gateway and server also with keys from AKMA (TS 33.535): by DTLS, or by OSCORE.
 DTLS, AKMA_OSCORE = "dtls", "oscore-akma"
@@ -149,7 +150,7 @@ class GatewaySettings(_Settings):
     most_messages: Count = 1_000_000
     most_octets: Octets = MOST_OCTETS
     reserve_octets: Annotated[int, Meta(ge=0)] = RESERVE_OCTETS
-    when_full: Annotated[str, Meta(pattern="^(drop|refuse)$")] = "drop"
+    when_full: Annotated[str, Meta(pattern="^(drop|refuse)$")] = DROP
     most_messages_per_ue: Count = 10_000
     most_requests_per_second: Count = 1000
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,14 +22,14 @@ from host_tools.gateway.page import Page
 from host_tools.gateway.relaying import Relaying
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
+from host_tools.keeper import Keeper
 from host_tools.link import UdpLink, anywhere, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
 from host_tools.security.contexts import DeviceContexts
 from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.settings import NONE, NOT_PROTECTED, GatewaySettings
-from host_tools.store import SqliteStore
+from host_tools.settings import DROP, NONE, NOT_PROTECTED, GatewaySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +57,9 @@ class GatewayProcess:
         self.settings = settings
         quick_json.use()
         self._lock = take(settings.database)
-        self.store = SqliteStore(settings.database, settings.most_messages)
+        self.keeper = Keeper(settings)
+        self.keeper.clock.on_jump = self._on_clock_jump
+        self.store = self.keeper.store
         self.contexts = self._device_contexts()
         down = Endpoint(settings.coap.parameters(), random_bits, security=self.contexts)
         up = Endpoint(settings.coap.parameters(_UP_NSTART), random_bits, security=uplink.security(settings))
@@ -81,13 +82,16 @@ class GatewayProcess:
             up,
             self.up.resolve(*server),
             self.store,
-            time.time,
+            self.keeper.clock.known,
             most_devices=settings.most_devices,
             up_window=_UP_NSTART,
             most_messages_per_ue=settings.most_messages_per_ue,
             most_requests_per_second=settings.most_requests_per_second,
             bulk_registration_seconds=settings.bulk_registration_seconds,
             packet_size=self._packet_size,
+            aggregate_linger=settings.aggregate_linger if settings.aggregate else None,  # pyright: ignore[reportArgumentType]
+            drops=settings.when_full == DROP,
+            held_clock=self.keeper.clock.held,
         )
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
@@ -125,7 +129,10 @@ class GatewayProcess:
         self.up.flush()
         if self._announcement:
             await self._announcement.start()
-        self._tasks = [asyncio.create_task(housekeep(self.store, self.snapshot, _log))]
+        self._tasks = [
+            asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
+            asyncio.create_task(self.keeper.watch()),
+        ]
         if self.contexts:
             self._tasks.append(asyncio.create_task(self.contexts.watch()))
         for side, protection in self._protection().items():
@@ -187,6 +194,7 @@ class GatewayProcess:
             "store_messages": len(self.store),
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
+            **self.keeper.counts(),
             **{f"page_{key}": value for key, value in (self.page.counters if self.page else {}).items()},
             **self.gateway.counters,
         }
@@ -223,6 +231,10 @@ class GatewayProcess:
             self.down.flush()
 
         asyncio.get_running_loop().call_soon(expel)
+
+    def _on_clock_jump(self, _seconds: float) -> None:
+        self.gateway.clock_jumped(now())
+        self.down.flush()
 
     def _packet_size(self, address: tuple) -> int:
         # Of the link that an address is on.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +12,7 @@ from msgin5g.coap.endpoint import Endpoint
 from host_tools import dtls_server, quick_json
 from host_tools.addresses import text
 from host_tools.housekeeping import commit, housekeep, take
+from host_tools.keeper import Keeper
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
@@ -35,7 +35,6 @@ from host_tools.server.service import Service
 from host_tools.server.topics import Topics
 from host_tools.server.topics_face import TopicsFace
 from host_tools.settings import NONE, NOT_PROTECTED, SettingsError
-from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +60,11 @@ class ServerProcess:
         self.settings = settings
         quick_json.use()
         self._lock = take(settings.database)
-        self.store = SqliteStore(settings.database, settings.most_messages)
-        self.service = Service(self.store, time.time)
+        self.keeper = Keeper(settings)
+        clock = self.keeper.clock
+        clock.on_jump = lambda _seconds: self.coap.clock_jumped(now())
+        self.store = self.keeper.store
+        self.service = Service(self.store, clock.wall, held_clock=clock.held)
         self.contexts = None
         if settings.security != NONE:
             self.contexts = ServerContexts(self.store, settings.service_id)
@@ -76,7 +78,7 @@ class ServerProcess:
         self.coap = CoapFace(
             endpoint,
             self.service,
-            time.time,
+            clock.wall,
             settings.gateways,
             settings.most_ues,
             lifetime=settings.registration_lifetime,
@@ -87,7 +89,7 @@ class ServerProcess:
         except (ValueError, OSError) as error:
             raise SettingsError(str(error)) from error
         self.callback = Callback(
-            endpoint, self.service, self.application_servers, time.time, now, self._settle
+            endpoint, self.service, self.application_servers, clock.held, now, self._settle
         )
         self.service.outbound |= {wire.UE: self.coap, wire.AS: self.callback}
         try:
@@ -141,6 +143,7 @@ class ServerProcess:
         self._tasks = [
             asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
             asyncio.create_task(self._expire()),
+            asyncio.create_task(self.keeper.watch()),
         ]
         if self.contexts:
             self._tasks.append(asyncio.create_task(self.contexts.watch()))
@@ -186,6 +189,7 @@ class ServerProcess:
             "store_messages": len(self.store),
             "store_known": len(self.store.duplicates),
             "store_known_shed": self.store.duplicates.shed,
+            **self.keeper.counts(),
             **self.service.counters,
             **{f"segments_{key}": value for key, value in self.segments.snapshot().items()},
             "groups": len(self.groups),
