@@ -213,6 +213,8 @@ class _Side:
         self._context.set_cipher_list(_CIPHERS)
         self._context.set_options(_OPTIONS)
         self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        # A session that has nothing to do takes 27 KiB in this way, instead of 76.
+        self._context.set_mode(SSL.MODE_RELEASE_BUFFERS)
 
     def _connection(self) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)

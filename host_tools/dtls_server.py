@@ -31,7 +31,7 @@ _log = structlog.get_logger("msgin5g.dtls")
 
 SCHEME = "dtls"
 _PREFIX_LENGTH = 2
-MOST_SESSIONS = 10_000
+MOST_SESSIONS = 4096
 MOST_HANDSHAKES = 256
 # Milliseconds: that a handshake may take; that one may take that has got all it needs, unless the keys differ; that a
 # session may be silent; between two looks at handshakes, and at sessions.
