@@ -40,13 +40,13 @@ class DeviceSecurity(Security):
             forget("msgin5g.oscore.derive")
 
 
-def context(credentials, gateway, name, storage):
+def context(credentials, gateway, name, storage, window=32):
     # A device's with a gateway, or (with sender_id and recipient_id exchanged) the gateway's with the device.
     from .oscore.derive import from_credentials
 
     stored = credentials.copy()
     stored["id_context"] = str(hexlify(gateway.encode()), "ascii")
-    made = from_credentials(stored, storage, name)
+    made = from_credentials(stored, storage, name, window)
     made.kid_context = None
     return made
 

@@ -29,6 +29,9 @@ _log = structlog.get_logger("msgin5g.security")
 REVOKED = "oscore_revoked"
 # Contexts in memory; others are loaded when they are heard of.
 MOST_HELD = 16384
+# Requests of one device may arrive out of order by so many: a gateway has many under way, and one of them that was lost
+# comes again after hundreds of others (RFC 8613, 7.4, leaves the size to the application).
+_WINDOW = 1024
 # Seconds between two lines in the log about requests that are refused for the same reason.
 _LOG_INTERVAL = 1.0
 # Seconds until an enrolment or revocation is noticed when nobody says anything.
@@ -153,7 +156,7 @@ class DeviceContexts(Contexts):
             "sender_id": "",
             "recipient_id": kid.hex(),
         }
-        return provisioning.context(keys, self._service_id, ue, _Number(self._store, bytes(kid)))
+        return provisioning.context(keys, self._service_id, ue, _Number(self._store, bytes(kid)), _WINDOW)
 
     def _tell(self, refused: Refused, message: Message, address: object) -> None:
         reason = refused.counter.removeprefix("oscore_")

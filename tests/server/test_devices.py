@@ -228,6 +228,18 @@ def test_a_context_is_derived_once_and_few_are_held(path, devices, monkeypatch):
     assert made[0].ask() == "2.04" and site.endpoint.counters["oscore_challenged"] == 1
 
 
+def test_what_was_lost_comes_again_after_hundreds_of_others(path, devices):
+    # A gateway has many requests under way at once.
+    site = Site(path)
+    given = enrol(devices, UE)
+    context = site.contexts.find(bytes.fromhex(given["oscore"]["sender_id"]), None)
+    for number in range(2000):
+        if number != 1000:
+            assert not context.is_replay(number)
+            context.accept(number)
+    assert not context.is_replay(1000) and context.is_replay(1001) and context.is_replay(0)
+
+
 def test_after_a_restart_a_replay_is_refused(path, devices):
     site = Site(path)
     taken = []
