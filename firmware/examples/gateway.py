@@ -3,7 +3,7 @@
 
 import gc
 
-# Collected often, what is loaded first lies close together, and the heap that is left stays in one piece.
+# Collected often, what is loaded now lies close together. From the start of the gateway on it is collected less often.
 gc.threshold(32768)
 
 import asyncio  # noqa: E402

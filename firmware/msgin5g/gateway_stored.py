@@ -4,6 +4,7 @@
 from . import messages, wire
 from .relay import UP
 from .resource import ACCEPTED, NOT_NOW, in_json, meaning, told
+from .store import Full
 
 _AT_ONCE = 100
 
@@ -32,7 +33,13 @@ class Stored:
             self._gateway.clients.refuse(request, wire.INVALID, elements, cause, now)
             return
         else:
-            self._update(item, messages.expiration(elements), now)
+            try:
+                self._update(item, messages.expiration(elements), now)
+            except Full:
+                self._gateway.counters["store_full"] += 1
+                cause = wire.STORE_FULL
+                self._gateway.clients.refuse(request, wire.UNAVAILABLE, elements, cause, now, max_age=5)
+                return
             self._gateway.counters["updated"] += 1
         self._gateway.clients.answer(request, wire.ACCEPTED, now)
 

@@ -127,8 +127,11 @@ class Relay:
     def replace(self, item, elements, now):
         # What waits for the server, and is not under way, becomes another; it is the newest then.
         body, expires = messages.encode(elements), self._expires(elements)
-        self.uplink.discard(item)
-        if hasattr(self._store, "withdraw"):
+        # Raises the store's Full, and then nothing has changed.
+        old = item
+        if hasattr(self._store, "replace"):
+            item = self._store.replace(item, body, expires)
+        else:
             self._store.withdraw(item)
             item = self._store.put(
                 item.hop,
@@ -141,8 +144,7 @@ class Relay:
                 item.report,
                 item.priority,
             )
-        else:
-            item = self._store.replace(item, body, expires)
+        self.uplink.discard(old)
         if self._registration.registered:
             self.uplink.add(item, now)
 

@@ -5,12 +5,13 @@ import json
 
 import flash
 from gateway_world import AS, GATEWAY, OTHER, UE, to_client
-from msgin5g import gateway_board, provisioning, wire
-from msgin5g.client import NOT_PROTECTED, Client
+from msgin5g import gateway_board, provisioning, stored_message, wire
+from msgin5g.client import NOT_PROTECTED, Client, wall_clock
 from msgin5g.gateway_console import answer
 from msgin5g.gateway_settings import BadSettings, Settings
 from msgin5g.oscore.derive import from_credentials  # noqa: F401 (from here on it is not as deep)
 from msgin5g.store import Broken
+from msgin5g.store.gateway import GatewayStore
 from server import FakeServer
 from world import FakeLink, World
 
@@ -217,6 +218,26 @@ async def test_a_message_that_the_flash_has_lost_holds_up_nothing():
         assert (await site.run(ue.receive())).message_id == message_id
     site.world.advance(2000)
     assert site.board.counts()["messages"] == 0 and site.board.counts()["store_damaged"] > 0
+
+
+async def test_what_waits_for_the_server_is_updated_and_discarded():
+    site = Site()
+    ue = site.client()
+    await site.run(ue.register())
+    # Then the gateway leaves it alone for a while.
+    site.server.answers = [(wire.UNAVAILABLE, {})]
+    first = await ue.send("one", application_server=AS, expires_in=600, report=False)
+    second = await ue.send("two", application_server=AS, expires_in=600, report=False)
+    assert await site.run(second.accepted())
+    until = wall_clock() + 1200
+    await site.run(stored_message.update(ue, first, until))
+    await site.run(stored_message.discard(ue, second))
+    assert site.board.counts()["updated"] == site.board.counts()["discarded"] == 1
+    (item,) = site.board.store.pending("", -1, 10)
+    assert item.message_id == first.message_id and item.expires == until
+    # It is on flash so.
+    (again,) = GatewayStore(site.settings["folder"]).pending("", -1, 10)
+    assert again.body == item.body and again.expires == item.expires
 
 
 async def test_one_that_is_looking_for_a_gateway_is_answered():

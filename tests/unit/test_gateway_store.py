@@ -2,6 +2,7 @@
 
 import flash
 from msgin5g import wire
+from msgin5g.delivery import HIGH
 from msgin5g.registry import Registered
 from msgin5g.store import INCOMING, Full
 from msgin5g.store.gateway import GatewayStore
@@ -146,3 +147,36 @@ def test_a_damaged_registration_costs_itself_and_a_damaged_message_is_not_held()
     assert [one.ue_service_id for one in again.registered()] == ["ue-2@example.org"]
     assert again.counters["damaged"] or again.counters["torn"]
     assert again.pending("", -1, 10) == []
+
+
+def test_a_message_that_is_changed_is_the_newest_and_stays_known():
+    place = flash.folder()
+    store = GatewayStore(place, **OPTIONS)
+    committed = store.put("", UE, wire.MSG, "1", 0, b"old", 100, True, HIGH)
+    store.commit()
+    fresh = store.put("", UE, wire.MSG, "2", 0, b"old")
+    for item in (committed, fresh):
+        new = store.replace(item, b"new " + item.message_id.encode(), 200)
+        assert new.key > item.key and store.knows("", UE, wire.MSG, item.message_id, 0)
+    store.commit()
+    for one in (store, GatewayStore(place, **OPTIONS)):
+        first, second = one.pending("", -1, 10)
+        assert (first.body, first.expires, first.report, first.priority) == (b"new 1", 200, True, HIGH)
+        assert (second.body, second.expires, one.on_their_way()) == (b"new 2", 200, 2)
+
+
+def test_without_room_for_what_a_message_becomes_it_stays_what_it_was():
+    place = flash.folder()
+    store = GatewayStore(place, **OPTIONS)
+    committed = store.put("", UE, wire.MSG, "1", 0, b"old 1")
+    store.commit()
+    fresh = store.put("", UE, wire.MSG, "2", 0, b"old 2")
+    for item in (committed, fresh):
+        try:
+            store.replace(item, bytes(5000), None)
+            raise AssertionError("there is no room")
+        except Full:
+            pass
+    store.commit()
+    for one in (store, GatewayStore(place, **OPTIONS)):
+        assert [item.body for item in one.pending("", -1, 10)] == [b"old 1", b"old 2"]

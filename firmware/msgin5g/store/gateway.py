@@ -9,9 +9,11 @@ from binascii import hexlify, unhexlify
 
 from ..delivery import MIDDLE
 from ..registry import Registered
-from . import INBOX, INCOMING, Full
+from . import INBOX, INCOMING, Full, identify, records
 from .flash import FlashStore
 from .index import Known
+from .log import length_of
+from .records import FlashItem
 
 # Identities of registrations: each is another item, and none is asked for.
 _MOST_KNOWN_REGISTRATIONS = 8
@@ -50,6 +52,41 @@ class GatewayStore(FlashStore):
 
     def pending(self, hop, after, most, priority=None):
         return [] if hop in INCOMING else super().pending(hop, after, most, priority)
+
+    def replace(self, item, body, expires):
+        # A message on its way becomes another; it is the newest then. Raises Full, and then nothing has changed.
+        key = self.next_key
+        new = FlashItem(
+            self,
+            key,
+            item.hop,
+            item.originator,
+            item.kind,
+            item.message_id,
+            body,
+            expires,
+            item.report,
+            item.priority,
+            item.segment,
+        )
+        new.identity = identify(item.hop, item.originator, item.kind, item.message_id, item.segment)
+        new.size = length_of(records.of_item(new))
+        uncommitted = item in self._new
+        self.remove(item)
+        try:
+            self._make_room(new)
+        except Full:
+            if uncommitted:
+                self._passed.remove(item)
+                self._new.append(item)
+                self._use_new(item, 1)
+            else:
+                self.keep(item)
+            raise
+        self.next_key = key + 1
+        self._new.append(new)
+        self._use_new(new, 1)
+        return new
 
     def holds(self, item):
         # Is it still there? One that is damaged is not, from its first reading on.
