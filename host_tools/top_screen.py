@@ -98,10 +98,10 @@ class Shown:
     def _uplink(self) -> Text:
         uplink = self.state["uplink"]
         since = uplink["oldest_waiting_since"]
-        waits = f"{uplink['waiting']} wait for it"
+        waits = f"{uplink['waiting']} wait"
         if since:
             more = " and more" if uplink["oldest_before_start"] else ""
-            waits += f", the oldest for {span(self.state['now'] - since)}{more}"
+            waits += f", the oldest {span(self.state['now'] - since)}{more}"
         word = ("registered", "green") if uplink["registered"] else ("NOT REGISTERED", "bold red")
         return Text.assemble(
             f"server  {plain(uplink['server'])} ({uplink['protection']}) ", word, f"; {waits}"

@@ -50,7 +50,7 @@ def test_a_screen_of_80_by_24_has_it_all():
     assert len(found) <= 24 and all(len(line) <= 80 for line in found)
     text = "\n".join(found)
     assert "gateway@example.org" in found[0] and "running 10 min" in found[0]
-    assert "NOT REGISTERED; 7 wait for it, the oldest for 3 min" in text
+    assert "NOT REGISTERED; 7 wait, the oldest 3 min" in text
     assert "5 registered, 9 enrolled, 1 revoked; 3 messages for 2 wait" in text
     assert "12 stored this minute, 11 the last; delivered in 12 ms, 99 % in 3 s" in text
     assert "meter-0@example.org" in text or "meter-0@exampl" in text
