@@ -1,7 +1,17 @@
-"""Addresses of peers, as people read them."""
+"""Addresses as people write and read them."""
 
 from __future__ import annotations
 
+import re
+
+from msgin5g import wire
+
+from host_tools.settings_base import SettingsError
+
+_HOST_AND_PORT = re.compile(
+    r"(\[(?P<v6>[0-9A-Fa-f:.]+(%[^\s/\[\]%]+)?)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?"
+)
+_MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 _V4_MAPPED = "::ffff:"
 _NAMED = ("serial", "espnow")
 
@@ -17,3 +27,27 @@ def text(address: tuple) -> str:
     if "." in host:
         host = host.removeprefix(_V4_MAPPED)
     return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+
+
+def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
+    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts.
+
+    Raises:
+        SettingsError: when it is none of these.
+    """
+    plain = text.removeprefix("coap://").removeprefix("coaps://").rstrip("/")
+    match = _HOST_AND_PORT.fullmatch(plain)
+    port = int(match["port"] or port) if match else 0
+    if match is None or port > 65535:
+        raise SettingsError(f"{key} = {text!r}: expected host:port, with a port up to 65535")
+    return match["v6"] or match["host"], port
+
+
+def check_device_address(text: str, key: str) -> None:
+    """Is that where a device may be told its gateway is?
+
+    Raises:
+        SettingsError: neither ``host:port`` nor, for ESP-NOW, the MAC address of a bridge's radio.
+    """
+    if not _MAC.fullmatch(text):
+        host_and_port(text, key)

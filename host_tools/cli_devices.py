@@ -28,22 +28,24 @@ def enrol(
     address: Annotated[
         str | None,
         typer.Option(
-            help="host:port at which the device reaches the gateway; the one it listens on if that is one address."
+            help="host:port at which the device reaches the gateway, or the MAC address of a bridge for ESP-NOW; the"
+            " one it listens on if that is one address."
             " Without any, the device looks for its gateway."
         ),
     ] = None,
     show: Annotated[bool, typer.Option(help="Print what is in the file too, the key included.")] = False,
 ) -> None:
     """Let a device in: make a key for it. The gateway or server may run meanwhile, and takes it at once."""
+    from host_tools.addresses import check_device_address
     from host_tools.cli import private, told
     from host_tools.security import key_file
-    from host_tools.settings import host_and_port, load_either
+    from host_tools.settings import load_either
 
     private()
     with told(settings):
         found = load_either(settings)
         if address:
-            host_and_port(address, "--address")
+            check_device_address(address, "--address")
         with (
             closing(_devices(found)) as devices,
             devices.enrol(ue_service_id, address or _address(found)) as device,

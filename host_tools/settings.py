@@ -5,7 +5,6 @@ A setting that is wrong is named with its file, its key, its value and what is a
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +14,7 @@ from msgin5g import wire
 from msgin5g.coap.endpoint import Parameters
 from msgspec import Meta
 
+from host_tools.addresses import host_and_port
 from host_tools.link_settings import RelaySettings, SerialPorts, check_serial
 from host_tools.settings_base import (
     MOST_OCTETS,
@@ -361,10 +361,6 @@ class ServerSettings(_Settings):
             raise SettingsError('dtls_port: needs security = "oscore": whoever comes without is believed')
 
 
-_HOST_AND_PORT = re.compile(
-    r"(\[(?P<v6>[0-9A-Fa-f:.]+(%[^\s/\[\]%]+)?)\]|(?P<host>[^\s:/\[\]]+))(:(?P<port>[0-9]{1,5}))?"
-)
-
 S = TypeVar("S", bound=_Settings)
 
 
@@ -422,17 +418,3 @@ def _resolve(settings: Any, base: Path) -> None:
             for one in value:
                 if isinstance(one, _Settings):
                     _resolve(one, base)
-
-
-def host_and_port(text: str, key: str = "server", port: int = wire.PORT) -> tuple[str, int]:
-    """``host:port``, ``[v6]:port``, or either behind ``coap://`` or ``coaps://``, to its parts.
-
-    Raises:
-        SettingsError: when it is none of these.
-    """
-    plain = text.removeprefix("coap://").removeprefix("coaps://").rstrip("/")
-    match = _HOST_AND_PORT.fullmatch(plain)
-    port = int(match["port"] or port) if match else 0
-    if match is None or port > 65535:
-        raise SettingsError(f"{key} = {text!r}: expected host:port, with a port up to 65535")
-    return match["v6"] or match["host"], port

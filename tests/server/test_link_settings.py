@@ -5,9 +5,10 @@ import random
 import pytest
 from msgin5g.coap.endpoint import Endpoint, Parameters
 
+from host_tools.addresses import check_device_address, host_and_port, text
 from host_tools.gateway.field_links import FieldLinks
 from host_tools.link_settings import serial_settings
-from host_tools.settings import GatewaySettings, SettingsError, host_and_port, load
+from host_tools.settings import GatewaySettings, SettingsError, load
 
 HEAD = 'ue_service_id = "gateway@example.org"\nserver = "127.0.0.1:5683"\n'
 
@@ -37,7 +38,7 @@ espnow_bridges = [{path = "/dev/ttyUSB1", baud = 921600}]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("settings", "said"),
     [
         ('serial = ["/dev/ttyUSB0", "/dev/ttyUSB0"]', "serial: /dev/ttyUSB0 is in serial already"),
         (
@@ -66,9 +67,9 @@ espnow_bridges = [{path = "/dev/ttyUSB1", baud = 921600}]
         ),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, text, said):
+def test_what_is_wrong_is_named(tmp_path, settings, said):
     with pytest.raises(SettingsError) as raised:
-        read(tmp_path, text)
+        read(tmp_path, settings)
     assert said in str(raised.value)
 
 
@@ -85,3 +86,14 @@ def test_addresses():
     for wrong in ("[fe80::1%]:1", "[fe80::1%a b]:1", "fe80::1", "[x]:1", "host:1:2"):
         with pytest.raises(SettingsError):
             host_and_port(wrong)
+    check_device_address("24:0a:C4:00:01:10", "--address")
+    check_device_address("[::1]:5683", "--address")
+    with pytest.raises(SettingsError):
+        check_device_address("24:0a:c4:00:01", "--address")
+
+
+def test_as_people_read_them():
+    assert text(("192.0.2.1", 5683)) == text(("::ffff:192.0.2.1", 5683, 0, 0)) == "192.0.2.1:5683"
+    assert text(("fe80::1%eth0", 5683, 0, 2)) == "[fe80::1%eth0]:5683"
+    assert text(("serial", "/dev/ttyUSB0")) == "/dev/ttyUSB0"
+    assert text(("espnow", "/dev/ttyUSB0", "24:0a:c4:00:01:10")) == "24:0a:c4:00:01:10 by /dev/ttyUSB0"

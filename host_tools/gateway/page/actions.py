@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from msgin5g import gateway_operator
 
+from host_tools.addresses import check_device_address
 from host_tools.housekeeping import commit
 from host_tools.link import now
 from host_tools.security.devices import Devices, EnrolmentError
-from host_tools.settings import SettingsError, host_and_port
+from host_tools.settings import SettingsError
 
 if TYPE_CHECKING:
     from host_tools.gateway.process import GatewayProcess
@@ -62,7 +63,7 @@ class Actions:
         with self._devices() as devices:
             try:
                 if address:
-                    host_and_port(address, "address")
+                    check_device_address(address, "address")
                 with devices.enrol(ue, address or None) as device:
                     content = json.dumps(device, indent=2).encode() + b"\n"
             except (EnrolmentError, SettingsError, sqlite3.Error) as error:
