@@ -427,6 +427,9 @@ class Gateway:
             self.counters["unknown_recipient"] += 1
             self._server.refuse(request, wire.NO_SUCH_RECIPIENT, elements, wire.UNKNOWN_RECIPIENT, now)
             return
+        if kind == wire.MSG and self._relay.clients.unwanted(ue_service_id, elements):
+            self._server.refuse(request, wire.REFUSED, elements, wire.RECIPIENT_NOT_REACHABLE, now)
+            return
         for one, body in self._singly(request, elements):
             if not self._relay.queue_down(ue_service_id, one, body, now):
                 self.counters["store_full"] += 1

@@ -25,6 +25,7 @@ class Downlink:
         self._gateway = gateway
         self._registry = gateway.registry
         self._counters = gateway.counters
+        self._counters["not_reachable"] = 0
         self._endpoint = endpoint
         # packet_size(address) -> octets of the longest packet on the link of a client; None where all are long enough.
         self.packet_size = None
@@ -43,6 +44,21 @@ class Downlink:
     def waiting(self, ue):
         # How many messages wait for it, up to a bound.
         return len(self._store.pending(ue, -1, _MOST_WAITING))
+
+    def unwanted(self, ue, elements):
+        # A message for one that sleeps and wants none stored meanwhile, unless it has been taken before.
+        if not self.sleepers.refuses(self._registry.get(ue)):
+            return False
+        known = self._store.knows(
+            ue,
+            messages.originator(elements)[1],
+            wire.MSG,
+            messages.stored_id(elements),
+            messages.segment(elements),
+        )
+        if not known:
+            self._counters["not_reachable"] += 1
+        return not known
 
     def forget(self, ue):
         # It has de-registered: what is stored for it stays stored.

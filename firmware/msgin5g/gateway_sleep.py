@@ -42,6 +42,15 @@ class Sleepers:
                 return None
         return until
 
+    def refuses(self, entry):
+        # Does it want nothing stored that comes while it sleeps (8.2.1, the Store and forward option)?
+        schedule = entry.said()[0]
+        if not schedule:
+            return False
+        from .availability import wants_storing
+
+        return not wants_storing(schedule) and not self.listens(entry)
+
     def heard(self, entry, now):
         # A sign of life.
         if not entry.said()[0]:

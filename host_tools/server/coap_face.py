@@ -221,8 +221,10 @@ class CoapFace:
                 done(AGAIN, now)
             else:
                 self._service.counters["refused_by_recipient"] += 1
-                _log.warning("refused by recipient", recipient=hop, cause=failure_cause(response))
-                self._service.fail(item, wire.REJECTED_BY_RECIPIENT, now)
+                cause = failure_cause(response)
+                _log.warning("refused by recipient", recipient=hop, cause=cause)
+                asleep = entry.via and cause == wire.RECIPIENT_NOT_REACHABLE
+                self._service.fail(item, cause if asleep else wire.REJECTED_BY_RECIPIENT, now)
                 done(DONE, now)
 
         try:
@@ -250,7 +252,9 @@ class CoapFace:
         self._service.fail(item, wire.REJECTED_BY_RECIPIENT, now)
 
     def expel(self, ue_service_id: str) -> None:
-        """De-register a UE whose key is revoked; of a gateway, those behind it stay until another registers them."""
+        """De-register a UE whose key is revoked; with a gateway, those that it has vouched for."""
+        for behind in list(self._behind.pop(ue_service_id, ())):
+            self._away(behind)
         if self.registry.get(ue_service_id):
             self._away(ue_service_id)
 

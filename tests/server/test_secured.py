@@ -149,3 +149,19 @@ def test_who_is_expelled_is_not_registered_any_more(lab):
     assert lab.address(UE1) is None
     lab.face.expel(UE1)
     assert SERVER in lab.world.endpoints
+
+
+def test_with_a_gateway_go_those_that_it_has_vouched_for(lab):
+    gateway, other = lab.peer("gateway", GATEWAY), lab.peer("other", UE2)
+    for name in (GATEWAY, UE1):
+        assert gateway.register(name)[0] == "2.01"
+    assert other.register(UE2)[0] == "2.01"
+    lab.face.expel(GATEWAY)
+    assert lab.address(GATEWAY) is None and lab.address(UE1) is None
+    assert lab.address(UE2) == other.address
+    # What is for them waits until somebody else registers them.
+    assert other.post(msg("m-1", UE2, UE1))[0] == "2.04"
+    ue = lab.peer("ue", UE1)
+    assert ue.register(UE1)[0] == "2.01"
+    lab.world.advance(1000)
+    assert ue.ids() == ["m-1"]

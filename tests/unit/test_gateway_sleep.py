@@ -210,3 +210,83 @@ async def test_after_a_restart_windows_are_kept():
     for _ in range(5):
         await asyncio.sleep(0)
     assert setup.taken == ["on"]
+
+
+# -- the Store and forward option (8.2.1)
+
+
+def choosy(setup, wants):
+    # A UE whose windows are an hour apart, the first one open, that says whether it wants what comes between them.
+    setup.world.advance(1000)
+    ue = FakeServer(setup.world, "ue-1")
+    schedule = profile.availability(setup.world.wall_clock(), WINDOW, HOUR, store_and_forward=wants)
+    ue.post("gateway", messages.registration(UE, profile.client_profile(availability=schedule)))
+    setup.world.advance(1000)
+    ue.registered[AS] = "gateway"
+    return ue
+
+
+async def test_who_wants_nothing_stored_gets_only_what_comes_while_it_listens():
+    setup = Setup()
+    ue = choosy(setup, False)
+    # It was told that nothing waits for it, and sleeps from then on until it says something.
+    ue.post("gateway", messages.message((wire.UE, UE), (wire.AS, AS), "m-0", True, False))
+    setup.world.advance(100)
+    setup.server.post("gateway-up", to_client("a", "d-1"))
+    setup.world.advance(1000)
+    assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-1"]
+    setup.world.advance(HOUR * 500)
+    answer = setup.server.post("gateway-up", to_client("b", "d-2"))
+    setup.world.advance(1000)
+    assert answer[0].code == wire.REFUSED
+    assert told(answer[0])[wire.FAILURE_CAUSE] == wire.RECIPIENT_NOT_REACHABLE
+    assert setup.gateway.counters["not_reachable"] == 1
+    # One that it has is not refused because its acknowledgement was lost; a report is no message.
+    answer = setup.server.post("gateway-up", to_client("a", "d-1"))
+    setup.world.advance(1000)
+    assert answer[0].code == wire.ACCEPTED
+    report = messages.report_on(messages.message((wire.UE, UE), (wire.AS, AS), "m-1", True, True))
+    answer = setup.server.post("gateway-up", report)
+    setup.world.advance(HOUR * 500)
+    assert answer[0].code == wire.ACCEPTED
+    setup.server.post("gateway-up", to_client("c", "d-3"))
+    setup.world.advance(5000)
+    assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-1", "m-1", "d-3"]
+
+
+async def test_who_says_nothing_about_it_gets_everything():
+    for wants in (True, None):
+        setup = Setup()
+        ue = choosy(setup, wants)
+        setup.world.advance(HOUR * 500)
+        answer = setup.server.post("gateway-up", to_client("b", "d-2"))
+        setup.world.advance(1000)
+        assert answer[0].code == wire.ACCEPTED and ue.received == []
+        setup.world.advance(HOUR * 500)
+        assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-2"]
+
+
+# -- a clock that jumps
+
+
+async def test_a_clock_that_jumps_keeps_nobody_asleep():
+    for jump in (-86400 + 100, 86400 + 100, 86400 * 365 + 100):
+        setup = Setup(held_clock=lambda: 1800000000)
+        ue = choosy(setup, True)
+        setup.world.advance(HOUR * 500)
+        setup.server.post("gateway-up", to_client("b", "d-2"))
+        setup.world.advance(1000)
+        assert ue.received == []
+        # By the new clock its window opens in less than an hour, whatever the old one said.
+        setup.world.wall += jump
+        setup.gateway.clock_jumped(setup.world.now)
+        setup.world.advance(HOUR * 1000)
+        if jump > 0:
+            assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-2"], jump
+        else:
+            # Before its first window: it has said from when on it listens.
+            assert ue.received == []
+            setup.world.wall += 86400
+            setup.gateway.clock_jumped(setup.world.now)
+            setup.world.advance(HOUR * 1000)
+            assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-2"]
