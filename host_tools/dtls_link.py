@@ -280,7 +280,9 @@ class DtlsClient:
 
     def _failed(self, why: object, now: int) -> None:
         self.counters["dtls_handshakes_failed"] += 1
-        _log.warning("handshake failed", server=self._server, reason=str(why))
+        if not self._failures & (self._failures - 1):
+            # Ever more rarely.
+            _log.warning("handshake failed", server=self._server, reason=str(why), before=self._failures)
         self._pending = None
         # What waited for it comes again.
         self._held.clear()

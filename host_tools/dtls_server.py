@@ -131,7 +131,7 @@ class DtlsServer:
         clear = dtls.is_clear(datagram)
         handshake = self._handshakes.get(address)
         peer = self._sessions.get(address)
-        if hello and not (handshake and handshake.session.hello == hello):
+        if hello and not any(one and one.session.hello == hello for one in (handshake, peer)):
             self._hello(datagram, address, now)
         elif handshake and (clear or kind == dtls.HANDSHAKE):
             self._shake(handshake, datagram, now)

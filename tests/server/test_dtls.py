@@ -250,6 +250,23 @@ def test_a_cookie_is_good_for_its_address_only(lab):
     assert lab.dtls.occupancy()["handshakes_under_way"] == 1
 
 
+def test_a_hello_that_is_played_again_begins_nothing(lab):
+    stranger, keys = Stranger(lab.world), lab.enrol(UE1)
+    session, address = client(keys), ("one", 1)
+    (verify,) = stranger.send(session.outgoing()[0], address)
+    session.feed(verify)
+    (hello,) = session.outgoing()
+    flight = stranger.send(hello, address)
+    assert stranger.send(hello, address) == []
+    for datagram in flight:
+        session.feed(datagram)
+    for datagram in session.outgoing():
+        stranger.send(datagram, address)
+    assert lab.dtls.occupancy() == {"sessions": 1, "handshakes_under_way": 0}
+    assert stranger.send(hello, address) == []
+    assert lab.dtls.occupancy() == {"sessions": 1, "handshakes_under_way": 0}
+
+
 def test_handshakes_and_sessions_are_bounded(tmp_path):
     DtlsLab.limits = {"most_sessions": 8}
     try:
