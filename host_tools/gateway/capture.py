@@ -52,6 +52,7 @@ class Watched(NamedTuple):
         endpoint: what speaks over it.
         bound: the IP address and port of this end; None where it has none.
         is_clients: whether UEs are at its other end.
+        is_inside: whether what is recorded here is inside something that protects it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Watched(NamedTuple):
     endpoint: Endpoint
     bound: tuple[str, int] | None
     is_clients: bool
+    is_inside: bool = False
 
 
 class Recorder:
@@ -97,6 +99,8 @@ class Recorder:
 
     def wants(self, watched: Watched, address: tuple) -> bool:
         """Whether a datagram from or to there is to be recorded."""
+        if watched.is_inside and not self.decrypted:
+            return False
         return self._wanted is None or (watched.is_clients and self._wanted(address))
 
     def record(self, watched: Watched, at: int, inbound: bool, payload: bytes, address: tuple) -> None:

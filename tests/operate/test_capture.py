@@ -126,6 +126,16 @@ async def test_of_one_ue_only():
     assert [packet.source for packet in file.packets] == [BOARD]
 
 
+async def test_what_is_inside_a_link_is_for_who_asks_for_it():
+    watched = [Watched("inside", Link(), Endpoint(), ("192.0.2.1", 5684), False, True)]
+    recorders = Recorders(lambda: watched)
+    closed = await Running(recorders, Recorder()).begin()
+    opened = await Running(recorders, Recorder(decrypted=True)).begin()
+    watched[0].link.on_datagram(OUT, PING, BOARD)
+    assert (await closed.end()).packets == []
+    assert [packet.payload for packet in (await opened.end()).packets] == [PING]
+
+
 async def test_it_ends_by_itself():
     recorders = Recorders(links)
     pieces = [piece async for piece in recorders.recording(Recorder(), 0.01)]
