@@ -1,7 +1,8 @@
 """The store as a gateway uses it: a message found by what it goes by, and how much each UE has."""
 
 import pytest
-from msgin5g import wire
+from gateway_world import AS, Setup
+from msgin5g import stored_message, wire
 from msgin5g.gateway_share import Shares
 from msgin5g.store import Full
 
@@ -48,3 +49,23 @@ def test_how_much_each_has_is_known_after_a_restart(store):
     shares.remove(store.pending("", -1, 1)[0])
     assert put(shares, "", "ue-1", "new")
     assert counters["over_share"] == 2
+
+
+async def test_what_waits_for_the_server_is_updated_in_the_store_of_a_host(store):
+    class OnDisk(Setup):
+        def start_gateway(self, **options):
+            self.store = store
+            super().start_gateway(**options)
+
+    setup = OnDisk()
+    ue = setup.client()
+    await setup.run(ue.register())
+    # Then the gateway leaves it alone for a while.
+    setup.server.answers = [(wire.UNAVAILABLE, {})]
+    sent = await ue.send("one", application_server=AS, report=False)
+    assert await setup.run(sent.accepted())
+    until = setup.world.wall_clock() + 1200
+    await setup.run(stored_message.update(ue, sent, until))
+    (item,) = store.pending("", -1, 10)
+    assert (item.message_id, item.expires) == (sent.message_id, until)
+    assert setup.gateway and setup.gateway.counters["updated"] == 1
