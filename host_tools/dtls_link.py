@@ -19,6 +19,7 @@ from msgin5g import ticks
 from msgin5g.coap import numbers
 
 from host_tools import dtls
+from host_tools.link import IN, OUT
 from host_tools.link import now as system_ticks
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class DtlsClient:
 
     Attributes:
         counters: those of the endpoint, and those of DTLS.
+        on_datagram: as of :class:`~host_tools.link.UdpLink`, for what is inside; None when nobody watches.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class DtlsClient:
         self._wanted = True
         self._held: deque[bytes | bytearray] = deque(maxlen=_MOST_HELD)
         self._outgoing: list[tuple[bytes, tuple]] = []
+        self.on_datagram: Callable[[str, bytes | bytearray, tuple], None] | None = None
 
     @property
     def established(self) -> bool:
@@ -185,6 +188,8 @@ class DtlsClient:
         try:
             self._outgoing.append((self._session.seal(datagram), self._server))
             self._records += 1
+            if self.on_datagram is not None:
+                self.on_datagram(OUT, datagram, self._server)
         except dtls.Ended as ended:
             self._lost(ended, now)
 
@@ -205,6 +210,8 @@ class DtlsClient:
             self._waiting = None
         for plain in found:
             self.endpoint.receive(plain, len(plain), self._server, now)
+            if self.on_datagram is not None:
+                self.on_datagram(IN, plain, self._server)
 
     def _lost(self, why: object, now: int) -> None:
         self.counters["dtls_ended"] += 1

@@ -273,7 +273,7 @@ class GatewayProcess:
         return [
             Watched("clients", self.down, down, self.down.address, True),
             *(Watched(port.path, port, down, None, True) for port in self.serial.ports),
-            Watched("server", self.up, self.up.endpoint, self.up.address, False),
+            *self._watched_server(),
             *self._watched_applications(),
         ]
 
@@ -285,6 +285,13 @@ class GatewayProcess:
         gateway: Any = self.gateway
         gateway.on_traffic = watch.on_traffic
         return watch
+
+    def _watched_server(self) -> Iterator[Watched]:
+        address = self.up.address
+        if self.dtls:
+            yield Watched("server inside DTLS", self.dtls, self.dtls.endpoint, address, False, True)
+        endpoint = self.dtls.endpoint if self.dtls else self.up.endpoint
+        yield Watched("server", self.up, endpoint, address, False)
 
     def _watched_applications(self) -> Iterator[Watched]:
         links = self.field.applications
