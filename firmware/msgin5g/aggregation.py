@@ -94,7 +94,7 @@ class Gather:
         # what waits already. pump(hop, now), to be set: Delivery.pump.
         self.pump = _nobody_waits
         self._endpoint = endpoint
-        self._most_octets = most_octets
+        self.most_octets = most_octets
         self._linger = linger
         self._most_messages = most_messages
         self._decode = decode
@@ -133,9 +133,9 @@ class Gather:
             except OSError:
                 # Its store has lost it, which shows when it is sent by itself.
                 return max(count, 1), True
-            if count == self._most_messages or octets > self._most_octets:
+            if count == self._most_messages or octets > self.most_octets:
                 return max(count, 1), True
-            if item.priority == HIGH or len(item.body) * _SMALL > self._most_octets:
+            if item.priority == HIGH or len(item.body) * _SMALL > self.most_octets:
                 return max(count, 1), True
             other = self._target(item)
             if other is None or (count and other != target):

@@ -108,7 +108,7 @@ class Together(Gather):
                 return max(count, 1), True
             target, own, shared = seen
             octets += own if count else own + shared
-            if octets > self._most_octets:
+            if octets > self.most_octets:
                 return max(count, 1), True
         return len(items), len(items) == self._most_messages
 
@@ -118,7 +118,7 @@ class Together(Gather):
         if seen is None:
             if item.kind not in (wire.MSG, wire.IMDN) or item.segment or item.priority == HIGH:
                 return None
-            if len(item.body) * _SMALL > self._most_octets:
+            if len(item.body) * _SMALL > self.most_octets:
                 return None
             seen = self._measured(item)
             if seen:

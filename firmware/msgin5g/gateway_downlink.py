@@ -12,8 +12,10 @@ from .delivery import AGAIN, DONE, KEPT, LATER, Delivery
 from .gateway_sleep import Sleepers
 from .resource import ACCEPTED, NOT_NOW, failure_cause, meaning, outgoing
 
-# Octets of several messages that travel as one, in JSON.
+# Octets of several messages that travel as one, in JSON; for a client that supports less than the least, each goes by
+# itself.
 _MOST_TOGETHER = 1024
+_LEAST_TOGETHER = 256
 _MOST_SETS = 256
 # How many a client is told of at most that wait for it.
 _MOST_WAITING = 32
@@ -118,12 +120,14 @@ class Downlink:
         if len(items) == 1:
             return 1
         entry = self._registry.get(items[0].hop)
-        if entry is None or entry.via or entry.alone or entry.said()[1] < _MOST_TOGETHER:
+        if entry is None or entry.via or entry.alone or entry.said()[1] < _LEAST_TOGETHER:
             return 1
         if self._gather is None:
             from .aggregation import Gather
 
             self._gather = Gather(self._endpoint, _MOST_TOGETHER, linger=0)
+        # What it could take in segments only is made smaller, not cut (8.5.1).
+        self._gather.most_octets = min(entry.said()[1], _MOST_TOGETHER)
         return self._gather(items, now)
 
     def _send(self, hop, items, done, now):

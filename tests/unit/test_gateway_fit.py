@@ -133,6 +133,36 @@ async def test_what_waits_for_a_client_travels_as_one():
     assert setup.world.datagrams - before == 4
 
 
+async def test_an_aggregate_that_is_too_large_for_a_client_is_split_not_cut():
+    for size in (200, 300, 600, 2048):
+        setup = Setup()
+        ue = registered_ue(setup, segment_size=size)
+        longest = []
+        carried = []
+        taken = ue._on_message
+
+        def on_message(request, elements, now, taken=taken, longest=longest, carried=carried):
+            longest.append(len(request.payload))
+            carried.append(len(elements.get(wire.INDIVIDUAL_MESSAGES, "x")))
+            taken(request, elements, now)
+
+        ue.takes_apart = True
+        ue.resource._handlers[wire.MSG] = on_message
+        endpoint = setup.world.leave("ue-1")
+        parts = [to_client("x", "d-%d" % number, report=False) for number in range(10)]
+        setup.server.post("gateway-up", aggregation.join(parts))
+        setup.world.advance(200000)
+        setup.world.join("ue-1", endpoint)
+        del carried[:]
+        ue.post("gateway", up(0))
+        setup.world.advance(200000)
+        assert [m[wire.MESSAGE_ID] for m in ue.received] == ["d-%d" % number for number in range(10)]
+        assert all(wire.SEGMENT_NUMBER not in message for message in ue.received)
+        assert max(longest) <= max(size, 256)
+        # The larger the segments that it supports, the fewer requests.
+        assert max(carried) == {200: 1, 300: 1, 600: 3, 2048: 5}[size]
+
+
 async def test_a_client_that_takes_no_aggregates_gets_each_by_itself():
     setup = Setup()
     ue = registered_ue(setup)
