@@ -90,6 +90,7 @@ class State:
             "listening": process.addresses(),
             "protection": process.settings.security,
             "uplink": self.uplink(),
+            "ports": process.field.status(),
             "devices": {
                 **asdict(self.totals()),
                 "registered": len(process.gateway.registry),

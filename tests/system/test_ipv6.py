@@ -42,14 +42,14 @@ class At:
         self.address = (host, port)
 
 
-async def on_all(place, more=""):
-    """A server and a gateway that listen on "::", the gateway with its server at [::1]."""
+async def on_all(place, more="", uplink="::1"):
+    """A server and a gateway that listen on "::", and the IPv6 address of the first that is the other's uplink."""
     server = Server(place.directory)
     listen(server)
     await place._started(server)
     gateway = Gateway(place.directory, server, more=more)
     listen(gateway)
-    change(gateway, f'server = "127.0.0.1:{server.port}"', f'server = "[::1]:{server.port}"')
+    change(gateway, f'server = "127.0.0.1:{server.port}"', f'server = "[{uplink}]:{server.port}"')
     await place._started(gateway)
     return server, gateway, await place.application_server(server)
 
@@ -93,9 +93,9 @@ async def test_clients_by_ipv4_and_ipv6_at_once_and_an_uplink_by_ipv6(place):
     assert not [one for one in addresses if "ffff" in one]
 
 
-async def test_a_client_by_a_link_local_address(place):
+async def test_a_client_and_an_uplink_by_link_local_addresses(place):
     address, interface = link_local()
-    _, gateway, application_server = await on_all(place)
+    _, gateway, application_server = await on_all(place, uplink=f"{address}%{interface}")
     board = await place.board("local@example.org", At(f"{address}%{interface}", gateway.port), by=gateway)
     await exchange(board, application_server)
 

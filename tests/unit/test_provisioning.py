@@ -161,6 +161,18 @@ def test_what_is_not_provisioned_says_what_is_wrong():
         assert "no-such-file.json" in wrong.args[0]
 
 
+def test_where_a_gateway_is():
+    for written, meant in (
+        ("192.168.4.1", ("192.168.4.1", 5683)),
+        ("gateway.example.org:5684", ("gateway.example.org", 5684)),
+        ("[fe80::1%wlan0]:5684", ("fe80::1%wlan0", 5684)),
+        ("[::1]", ("::1", 5683)),
+        ("::1", ("::1", 5683)),
+        ("24:0a:c4:00:01:10", ("24:0a:c4:00:01:10", 5683)),
+    ):
+        assert provisioning.host_and_port(written) == meant
+
+
 def test_a_client_without_keys_says_so():
     try:
         Client(UE, "a", link=FakeLink.at(World(), "ue"))
