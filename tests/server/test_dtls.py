@@ -321,3 +321,10 @@ def test_garbage_is_answered_by_nothing_much_and_ends_nothing(lab, seed):
     lab.world.advance(30_000)
     assert gateway.post(msg("m-1", GATEWAY, UE2))[0] == "2.04"
     assert stranger.got <= 2 * stranger.sent
+
+
+def test_who_watches_sees_what_is_inside(lab):
+    gateway, seen = lab.peer("gateway", GATEWAY), []
+    gateway.dtls.on_datagram = lambda direction, datagram, _address: seen.append((direction, datagram[1]))
+    assert gateway.register(GATEWAY)[0] == "2.01"
+    assert seen == [("out", 0x02), ("in", 0x41)]
