@@ -1,11 +1,11 @@
-"""`msgin5g` with a wall clock that can be made to jump: python -m tests.faults.daemon CLOCK ARGUMENTS..."""
+"""`msgin5g` in other surroundings: python -m tests.faults.daemon SURROUNDINGS ARGUMENTS..."""
 
 import sys
 
-from tests.faults import clock
+from tests.faults import surroundings
 
 if __name__ == "__main__":
-    clock.follow(sys.argv.pop(1))
+    surroundings.enter(sys.argv.pop(1))
     from host_tools.cli import main
 
     main()

@@ -6,8 +6,6 @@ import resource
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.faults import clock
-
 # Of the datagrams on a hop, by a share that the seed says: the most of 100 that are lost and that come twice, and by
 # how many seconds they overtake each other.
 LOSS = 30
@@ -75,13 +73,14 @@ class Faults:
         for hop in self._hops:
             hop.loss = hop.duplication = hop.jitter = 0
         for one in (*self._site.daemons(), *self._fleets()):
-            clock.jump(one.clock, 0)
+            one.surroundings.jump(0)
+            one.surroundings.fill(False)
 
     def _fleets(self):
-        return [host for host in self._site.processes() if hasattr(host, "clock")]
+        return [host for host in self._site.processes() if hasattr(host, "surroundings")]
 
     def _boards(self):
-        return [host for host in self._site.processes() if not hasattr(host, "clock")]
+        return [host for host in self._site.processes() if not hasattr(host, "surroundings")]
 
     # -- each of them
 
@@ -142,17 +141,22 @@ class Faults:
         async with daemon.at_work:
             log = daemon.database.with_name(daemon.database.name + "-wal")
             _room(daemon.pid, log.stat().st_size if log.exists() else 0)
-            try:
-                async with asyncio.timeout(0.2 + fault.share):
-                    await daemon.ended()
-            except TimeoutError:
+            await asyncio.sleep(0.2 + fault.share)
+            _room(daemon.pid, resource.RLIM_INFINITY)
+            if daemon.running:
                 # Nothing had to be stored.
-                _room(daemon.pid, resource.RLIM_INFINITY)
                 return False
             assert "nothing can be stored" in daemon.errors()
-            await asyncio.sleep(fault.share * 0.5)
+            await daemon.ended()
             await daemon.start()
         return True
+
+    async def nearly_full_disk(self, fault):
+        # There is less space than its reserve: it takes nothing new, and goes on.
+        surroundings = self._site.daemons()[fault.victim & 1].surroundings
+        surroundings.fill(True)
+        await asyncio.sleep(1 + fault.share * 2)
+        surroundings.fill(False)
 
     async def full_disk_clients(self, fault):
         fleets = self._fleets()
@@ -165,7 +169,7 @@ class Faults:
     async def clock_jump(self, fault):
         # An hour at most, to and fro: what has no expiration time is held for a day.
         those = [*self._site.daemons(), *self._fleets()]
-        clock.jump(those[fault.victim % len(those)].clock, (fault.share - 0.5) * 7200)
+        those[fault.victim % len(those)].surroundings.jump((fault.share - 0.5) * 7200)
 
 
 def _room(pid, octets):
@@ -183,6 +187,7 @@ KINDS = {
     "SIGKILL of a MicroPython board": (1, 3, Faults.kill_board),
     "disk full at the gateway": (0, 1, Faults.full_disk_gateway),
     "disk full at the server": (0, 1, Faults.full_disk_server),
+    "disk nearly full at gateway or server": (0, 2, Faults.nearly_full_disk),
     "disk full at ten clients": (0, 1, Faults.full_disk_clients),
     "uplink outage": (0, 2, Faults.uplink_outage),
     "outage of the clients' network": (0, 1, Faults.access_outage),

@@ -1,6 +1,6 @@
 """Several MSGin5G Clients in one process, each with its key, its socket, and its store on flash in a folder.
 
-    python -m tests.faults.fleet CLOCK PORT ACK_TIMEOUT FOLDER...
+    python -m tests.faults.fleet SURROUNDINGS PORT ACK_TIMEOUT FOLDER...
 
 Commands on stdin and events on stdout are those of host_tools/simulator/board.py, with the client's name as "ue".
 """
@@ -12,16 +12,17 @@ import random
 import sys
 from pathlib import Path
 
-from tests.faults import clock, payloads
+from tests.faults import payloads, surroundings
 
 if __name__ == "__main__":
-    clock.follow(sys.argv[1])
+    surroundings.enter(sys.argv[1])
 
 from msgin5g import provisioning, wire
 from msgin5g.client import Client
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.store import INCOMING, Full
+from msgin5g.store.counter import Counter
 from msgin5g.store.flash import FlashStore
 
 from host_tools.link import UdpLink
@@ -32,9 +33,7 @@ class Unit:
 
     def __init__(self, folder, port, ack_timeout):
         device = provisioning.read(str(folder / "device.json"))
-        security = provisioning.DeviceSecurity(
-            device["oscore"], provisioning.Counter(str(folder / "sequence"))
-        )
+        security = provisioning.DeviceSecurity(device["oscore"], Counter(str(folder / "sequence")))
         security.use(device["gateway_ue_service_id"])
         self.name = device["ue_service_id"]
         self.store = FlashStore(str(folder / "messages"))

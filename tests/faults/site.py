@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
+from typing import Any
 
 from msgin5g.coap import numbers as coap
 
@@ -10,7 +12,7 @@ from host_tools.security import key_file
 from host_tools.security.devices import Devices
 from host_tools.setup import micropython
 from host_tools.simulator import boards
-from tests.faults import clock
+from tests.faults.surroundings import Surroundings
 from tests.interop.middlebox import MiddleBox
 from tests.system.conftest import ApplicationServer
 from tests.system.processes import Gateway, Server
@@ -34,36 +36,24 @@ class Hop(MiddleBox):
         self.enrol = behind.enrol
 
 
-class Clocked:
-    """A daemon that goes by a clock of its own, and that others kill one at a time."""
-
-    def __init__(self, directory, *arguments, **options):
-        self.clock = clock.make(directory / f"{type(self).__name__.lower()}.clock")
-        self.command = (sys.executable, "-m", "tests.faults.daemon", str(self.clock))
-        self.at_work = asyncio.Lock()
-        super().__init__(directory, *arguments, ack_timeout=ACK_TIMEOUT, **options)
-
-
-class ClockedServer(Clocked, Server):
-    pass
+def surround(daemon, directory):
+    """A daemon that is not started yet: give it surroundings of its own."""
+    daemon.surroundings = Surroundings(directory / f"{daemon.file.stem}.surroundings")
+    daemon.command = (sys.executable, "-m", "tests.faults.daemon", str(daemon.surroundings.path))
+    # Held by whoever kills it, until it runs again.
+    daemon.at_work = asyncio.Lock()
+    return daemon
 
 
-class ClockedGateway(Clocked, Gateway):
-    pass
+class Clients(boards.Board):
+    """A process with clients."""
 
-
-class Fleet(boards.Board):
-    """A process with several clients."""
-
-    def __init__(self, number, folders, gateway, directory, on_event):
-        self.clock = clock.make(directory / f"fleet-{number}.clock")
-        super().__init__(f"fleet-{number}", gateway, sys.executable, directory, on_event=on_event)
-        self._arguments = [sys.executable, "-m", "tests.faults.fleet", str(self.clock)]
-        self._arguments += [str(gateway[1]), str(ACK_TIMEOUT), *map(str, folders)]
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self.at_work = asyncio.Lock()
 
     async def up(self):
-        """Start it; its clients register by themselves."""
+        """Start it; its clients register."""
         await self.start()
 
     def complaints(self):
@@ -71,6 +61,7 @@ class Fleet(boards.Board):
 
     @property
     def pid(self):
+        assert self._process
         return self._process.pid
 
     @property
@@ -78,30 +69,35 @@ class Fleet(boards.Board):
         return self._process is not None and self._process.returncode is None
 
 
-class Board(boards.Board):
-    """A MicroPython with a board's heap."""
+class Fleet(Clients):
+    """Several on CPython."""
+
+    def __init__(self, number, folders, gateway, directory, on_event):
+        super().__init__(f"fleet-{number}", gateway, Path(sys.executable), directory, on_event=on_event)
+        self.surroundings = Surroundings(directory / f"fleet-{number}.surroundings")
+        self._arguments = [sys.executable, "-m", "tests.faults.fleet", str(self.surroundings.path)]
+        self._arguments += [str(gateway[1]), str(ACK_TIMEOUT), *map(str, folders)]
+
+
+class Board(Clients):
+    """One on a MicroPython with a board's heap."""
 
     def __init__(self, name, gateway, library, folder, on_event):
+        interpreter: Any = micropython.constrained()
         super().__init__(
             name,
             gateway,
-            micropython.constrained(),
+            interpreter,
             library,
             ack_timeout=ACK_TIMEOUT,
             folder=folder,
             content_format=coap.CBOR,
             on_event=on_event,
         )
-        self.at_work = asyncio.Lock()
 
     async def up(self):
-        """Start it; it registers."""
         await self.start()
         self.tell("register")
-
-    complaints = Fleet.complaints
-    pid = Fleet.pid
-    running = Fleet.running
 
 
 class Site:
@@ -120,9 +116,11 @@ class Site:
         # Some of each process, and a board.
         self.members = [*self.units[::8], self.boards[0]]
         group = f'[[groups]]\nservice_id = "{GROUP}"\nmembers = {self.members}\n'
-        self.server = ClockedServer(directory, more=group.replace("'", '"'))
+        self.server = surround(
+            Server(directory, more=group.replace("'", '"'), ack_timeout=ACK_TIMEOUT), directory
+        )
         self.uplink = self._stack.enter_context(Hop(self.server, random))
-        self.gateway = ClockedGateway(directory, self.uplink)
+        self.gateway = surround(Gateway(directory, self.uplink, ack_timeout=ACK_TIMEOUT), directory)
         self.access = self._stack.enter_context(Hop(self.gateway, random))
         self.application_server = ApplicationServer(
             AS, self.server, on_message=ledger.on_message, on_report=ledger.on_report

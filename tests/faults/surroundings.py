@@ -1,31 +1,59 @@
-"""A wall clock that jumps when it is told to: what msgin5g's processes and the clients of the campaign go by.
+"""What processes of the campaign believe of their clock and their disk: a clock that jumps, a disk that gets full.
 
-A file holds by how many seconds the clock is wrong, and is mapped into each process that goes by it.
+A file says by how many seconds the clock is wrong and whether the disk has no space left; each process that goes by it
+has it mapped into its memory.
 """
 
 import mmap
+import os
 import struct
 import time
 from pathlib import Path
 
-_OFFSET = struct.Struct("<d")
+_LAYOUT = struct.Struct("<d?")
 
 
-def make(path):
-    """The file, for a clock that is right."""
-    path.write_bytes(_OFFSET.pack(0.0))
-    return path
+class Surroundings:
+    """How those of one process are changed from outside.
+
+    Args:
+        path: of the file; it is made.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._seconds = 0.0
+        self._full = False
+        self._write()
+
+    def jump(self, seconds):
+        """Let its clock be wrong by so much from now on."""
+        self._seconds = seconds
+        self._write()
+
+    def fill(self, full):
+        """Let the file system say that there is no space left, or that there is some."""
+        self._full = full
+        self._write()
+
+    def _write(self):
+        self.path.touch()
+        with self.path.open("r+b") as file:
+            file.write(_LAYOUT.pack(self._seconds, self._full))
 
 
-def jump(path, seconds):
-    """Let those who go by it be wrong by so much from now on."""
-    with path.open("r+b") as file:
-        file.write(_OFFSET.pack(seconds))
-
-
-def follow(path):
-    """Go by it, in this process: to be called before anything else takes time.time."""
+def enter(path):
+    """Go by them, in this process: to be called before anything else takes what it is about to replace."""
     with Path(path).open("rb") as file:
-        octets = mmap.mmap(file.fileno(), _OFFSET.size, access=mmap.ACCESS_READ)
-    right = time.time
-    time.time = lambda: right() + _OFFSET.unpack_from(octets)[0]
+        octets = mmap.mmap(file.fileno(), _LAYOUT.size, access=mmap.ACCESS_READ)
+    right, found = time.time, os.statvfs
+
+    def statvfs(path):
+        fields = list(found(path))
+        if _LAYOUT.unpack_from(octets)[1]:
+            # f_bfree, f_bavail
+            fields[3:5] = 0, 0
+        return os.statvfs_result(fields)
+
+    time.time = lambda: right() + _LAYOUT.unpack_from(octets)[0]
+    os.statvfs = statvfs

@@ -101,12 +101,19 @@ BUSY = ("waiting", "unanswered")
 
 
 def _complaints(daemon):
-    # That it cannot write where there is no room is what it should say.
-    return [
-        line
-        for line in daemon.errors().splitlines()
-        if ("Traceback" in line or '"level": "error"' in line) and "disk I/O error" not in line
-    ]
+    # Of one that ends where there is no room it is right to say so, and to show where that was.
+    lines = []
+    text = ""
+    for line in [*daemon.errors().splitlines(), "{}"]:
+        if not line.startswith("{"):
+            text += line + " / "
+            continue
+        if "Traceback" in text and "nothing can be stored" not in text:
+            lines.append(text)
+        if '"level": "error"' in line and "disk" not in line:
+            lines.append(line)
+        text = ""
+    return lines
 
 
 def broken(site):
@@ -114,8 +121,8 @@ def broken(site):
     found = []
     for daemon in site.daemons():
         if not daemon.running:
-            found.append(f"{daemon.service_id} has ended by itself")
-        found += [f"{daemon.service_id} says: {line[:300]}" for line in _complaints(daemon)]
+            found.append(f"{daemon.service_id} has ended by itself: {daemon.status}")
+        found += [f"{daemon.service_id} says: {line[:500]}" for line in _complaints(daemon)]
     for host in site.processes():
         if not host.running:
             found.append(f"{host.ue_service_id} has ended by itself")

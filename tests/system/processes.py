@@ -120,6 +120,10 @@ class Program:
         return self._process.pid
 
     @property
+    def status(self):
+        return self._process.returncode
+
+    @property
     def running(self):
         return self._process is not None and self._process.returncode is None
 
