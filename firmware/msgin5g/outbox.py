@@ -85,19 +85,6 @@ class Outbox:
                     self._sent.remove(sent)
                     return
 
-    def replace(self, item, elements, expires, now):
-        # With the same Message ID; it goes to the end of the queue. Raises store.Full, and then nothing has changed.
-        self._store.remove(item)
-        try:
-            # The store knows the message, but not under this number.
-            new = self._put(elements, expires, item.priority, None, 0, item.segment + 1)
-        except (Full, MemoryError):
-            self._store.keep(item)
-            raise
-        self.delivery.discard(item)
-        self.watch_expiry(now)
-        self.add(new, now)
-
     def _put(self, elements, expires, priority, file=None, length=0, version=0):
         body = self._large_body(elements, file, length) or self.encode(elements)
         item = self._store.put(

@@ -45,7 +45,23 @@ async def update(ue, sent, expires_at):
         return
     elements = ue.outbox.decode(item.body)
     messages.set_expiration(elements, expires_at)
-    ue.outbox.replace(item, elements, expires_at, ue.link.now())
+    _replace(ue, item, elements, expires_at)
+
+
+def _replace(ue, item, elements, expires):
+    # With the same Message ID; it goes to the end of the queue. Raises store.Full, and then nothing has changed.
+    outbox = ue.outbox
+    ue.store.remove(item)
+    try:
+        # The store knows the message, but not under this number.
+        new = outbox._put(elements, expires, item.priority, None, 0, item.segment + 1)
+    except (Full, MemoryError):
+        ue.store.keep(item)
+        raise
+    outbox.delivery.discard(item)
+    now = ue.link.now()
+    outbox.watch_expiry(now)
+    outbox.add(new, now)
 
 
 def _own(ue, sent):
