@@ -28,7 +28,8 @@ _OSCORE = (
     "what is inside OSCORE stays closed in the file; --decrypted opens it, here at the gateway. (Wireshark can't: its"
     " table of contexts takes an ID Context only with messages that carry it.)"
 )
-_PORTS = "Wireshark takes it for CoAP with: -d udp.port=={port},coap"
+# What it takes for CoAP without being told has port 5683.
+_PORTS = "Wireshark takes these for CoAP with: "
 _DTLS = "for the link to the server, which is DTLS: -o dtls.psk:<K_AF>, each in hexadecimal digits"
 
 
@@ -75,17 +76,19 @@ def capture(
 def _hints(settings: GatewaySettings, decrypted: bool) -> list[str]:
     from msgin5g import wire
 
+    from host_tools.settings import host_and_port
+
     protections = {settings.security, settings.server_security}
     hints = []
     if decrypted:
         hints.append(f"WARNING: {_DECRYPTED}")
     elif any("oscore" in one for one in protections):
         hints.append(_OSCORE)
-    if "dtls" in protections:
+    if "dtls" in protections and not decrypted:
         hints.append(_DTLS)
-    # What it takes for CoAP without being told.
-    if settings.port != wire.PORT:
-        hints.append(_PORTS.format(port=settings.port))
+    ports = {settings.port, host_and_port(settings.server)[1]} - {wire.PORT}
+    if ports:
+        hints.append(_PORTS + " ".join(f"-d udp.port=={port},coap" for port in sorted(ports)))
     return hints
 
 

@@ -98,6 +98,22 @@ async def test_decrypted_has_what_is_inside_with_a_warning(place):
     assert stat.S_IMODE(recording.file.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("decrypted", [True, False])
+async def test_what_is_inside_dtls_is_an_interface_of_its_own(place, decrypted):
+    server = await place.server(dtls=True)
+    gateway = await place.gateway(server, uplink="dtls")
+    application_server = await place.application_server(server)
+    board = await place.board(UE, gateway)
+    recording = await Recording(place, gateway, *["--decrypted"] * decrypted).begin()
+    await exchange(board, application_server)
+    capture = await recording.end()
+    assert capture.on("server")
+    assert not any(SECRET.encode() in packet.payload for packet in capture.on("server"))
+    inside = capture.on("server inside DTLS")
+    assert any(SECRET.encode() in packet.payload for packet in inside) == decrypted
+    assert ("dtls.psk" in recording.text()) == (not decrypted)
+
+
 async def test_of_one_ue(place):
     gateway, server = await place.gateway_and_server()
     application_server = await place.application_server(server)
