@@ -1,10 +1,12 @@
 """What is remembered of the traffic: bounded, and right when somebody looks."""
 
+from types import SimpleNamespace
+
 import pytest
 from msgin5g import messages, wire
 from msgin5g.delivery import Item
 
-from host_tools.gateway import watch
+from host_tools.gateway import sparingly, watch
 from host_tools.gateway.sparingly import Sparingly
 from host_tools.gateway.watch import DOWN, UP, Watch
 
@@ -130,17 +132,19 @@ def test_ues_that_were_heard_are_bounded(watched):
 
 def test_what_is_expensive_is_computed_sparingly(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("host_tools.gateway.sparingly.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        sparingly, "time", SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: now[0])
+    )
     calls = []
 
     def compute(name):
         calls.append(name)
-        now[0] += 0.5
+        now[0] += 0.125
         return len(calls)
 
     walk = Sparingly(compute)
     assert [walk("a"), walk("a"), walk("b"), walk("a")] == [1, 1, 2, 1]
-    now[0] += 50
+    now[0] += 12.5
     assert walk("a") == 3
     for name in range(100):
         walk(str(name))
