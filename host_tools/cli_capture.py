@@ -30,7 +30,10 @@ _OSCORE = (
 )
 # What it takes for CoAP without being told has port 5683.
 _PORTS = "Wireshark takes these for CoAP with: "
-_DTLS = "for the link to the server, which is DTLS: -o dtls.psk:<K_AF>, each in hexadecimal digits"
+_DTLS = (
+    "the link to the server is DTLS: --decrypted opens it, or Wireshark does with -o dtls.psk:<K_AF in hexadecimal"
+    " digits> when the handshake is in the file"
+)
 
 
 def capture(

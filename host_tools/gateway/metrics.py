@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 from msgin5g.delivery import HIGH, LOW, MIDDLE
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from host_tools.gateway.sparingly import Sparingly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 _PRIORITIES = {HIGH: "high", MIDDLE: "middle", LOW: "low"}
 _COUNT = "SELECT hop = '', priority, count(*) FROM messages GROUP BY 1, 2"
-# The share of its time that a gateway gives to counting, and how often it counts at most, in seconds.
-_SHARE = 0.01
-_INTERVAL = 1.0
 
 
 class Times:
@@ -65,8 +63,8 @@ class GatewayMetrics(Collector):
     def __init__(self, store: SqliteStore, times: Mapping[str, Times]) -> None:
         self._store = store
         self._times = times
-        self._waiting: dict[tuple[str, str], int] = {}
-        self._next = 0.0
+        # It reads as much of the index as there are messages.
+        self._counted = Sparingly(self._count)
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
@@ -97,13 +95,8 @@ class GatewayMetrics(Collector):
         yield times
         yield untimed
 
-    def _counted(self) -> Mapping[tuple[str, str], int]:
-        begun = time.monotonic()
-        if begun >= self._next:
-            counts = {(side, name): 0 for side in ("up", "down") for name in _PRIORITIES.values()}
-            for is_up, priority, count in self._store.rows(_COUNT):
-                counts["up" if is_up else "down", _PRIORITIES[priority]] = count
-            self._waiting = counts
-            ended = time.monotonic()
-            self._next = ended + max(_INTERVAL, (ended - begun) / _SHARE)
-        return self._waiting
+    def _count(self) -> dict[tuple[str, str], int]:
+        counts = {(side, name): 0 for side in ("up", "down") for name in _PRIORITIES.values()}
+        for is_up, priority, count in self._store.rows(_COUNT):
+            counts["up" if is_up else "down", _PRIORITIES[priority]] = count
+        return counts

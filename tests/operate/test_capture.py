@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from host_tools.gateway import capture
 from host_tools.gateway.capture import Recorder, Recorders, Watched
@@ -17,8 +18,12 @@ class Link:
     on_datagram = None
 
 
-class Endpoint:
+class _Endpoint:
     security = None
+
+
+# What a recorder needs of one.
+Endpoint: Any = _Endpoint
 
 
 def links():
@@ -147,7 +152,7 @@ async def test_a_port_that_is_plugged_in_meanwhile_is_recorded_too(monkeypatch):
     watched = links()
     present = watched[:1]
     recorders = Recorders(lambda: present)
-    pieces = recorders.recording(Recorder())
+    pieces: Any = recorders.recording(Recorder())
     await anext(pieces)
     present.append(watched[1])
     while watched[1].link.on_datagram is None:

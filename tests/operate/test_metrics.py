@@ -1,10 +1,12 @@
 """What /metrics has of a gateway besides its counters."""
 
+from typing import Any
+
 from msgin5g.delivery import HIGH, LOW
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from host_tools.gateway import metrics
+from host_tools.gateway import sparingly
 from host_tools.gateway.metrics import GatewayMetrics, Times
 
 
@@ -16,6 +18,10 @@ class Store:
     def rows(self, query):
         self.asked += 1
         return self.found
+
+
+def of(store: Any, times=None):
+    return GatewayMetrics(store, times or {})
 
 
 def collected(collector):
@@ -36,7 +42,7 @@ def test_delivery_times_are_a_histogram():
     up = Times()
     for seconds in (0.004, 0.005, 0.2, 7200, 1e9, None):
         up.add(seconds)
-    families = collected(GatewayMetrics(Store(), {"up": up, "down": Times()}))
+    families = collected(of(Store(), {"up": up, "down": Times()}))
     family = families["msgin5g_gateway_delivery_seconds"]
     assert family.type == "histogram" and "stored" in family.documentation
     values = samples(family)
@@ -53,7 +59,7 @@ def test_delivery_times_are_a_histogram():
 
 def test_what_waits_is_told_by_direction_and_priority():
     store = Store((1, HIGH, 3), (0, LOW, 5))
-    family = collected(GatewayMetrics(store, {}))["msgin5g_gateway_queue_messages"]
+    family = collected(of(store))["msgin5g_gateway_queue_messages"]
     values = samples(family)
     assert family.type == "gauge" and len(values) == 6
     assert values["", ("direction", "up"), ("priority", "high")] == 3
@@ -61,15 +67,19 @@ def test_what_waits_is_told_by_direction_and_priority():
     assert values["", ("direction", "up"), ("priority", "middle")] == 0
 
 
-def test_it_is_not_counted_at_every_request(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(metrics.time, "monotonic", lambda: now[0])
+def test_a_backlog_that_takes_long_to_count_is_not_counted_at_every_request(monkeypatch):
+    spent = [0.0]
+    monkeypatch.setattr(sparingly.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(sparingly.time, "thread_time", lambda: spent[0])
     store = Store()
-    collector = GatewayMetrics(store, {})
-    collected(collector)
-    asked = store.asked
-    collected(collector)
-    assert store.asked == asked
-    now[0] += 1.0
-    collected(collector)
-    assert store.asked == asked + 1
+
+    def slow(query):
+        spent[0] += 1.0
+        store.asked += 1
+        return []
+
+    store.rows = slow
+    collector = of(store)
+    for _ in range(3):
+        collected(collector)
+    assert store.asked == 1

@@ -1,5 +1,7 @@
 """What `msgin5g top` shows, and what keys do."""
 
+from typing import Any
+
 from rich.console import Console
 
 from host_tools.cli_top import View
@@ -92,7 +94,7 @@ class Client:
 
 
 def test_keys_sort_filter_and_end():
-    client = Client()
+    client: Any = Client()
     view = View(client, "seen", "")
     assert all(view.press(key) for key in "s/qa\x7fb")
     assert view.footer().startswith("filter: qb_") and view.search == ""
