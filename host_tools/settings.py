@@ -118,6 +118,7 @@ class GatewaySettings(_Settings):
         most_requests_per_second: requests of one client in a second; more are answered 4.29.
         bulk_registration_seconds: how long clients that are in no hurry wait at most to be registered together; 0 for
             each by itself.
+        bulk_configuration_seconds: the same for those that ask for their configuration.
         aggregate: let small messages of one originator that wait for the server travel as one.
         aggregate_linger: how long the first of them waits for others, in milliseconds; 0: what waits anyway.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
@@ -154,6 +155,7 @@ class GatewaySettings(_Settings):
     most_messages_per_ue: Count = 10_000
     most_requests_per_second: Count = 1000
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
+    bulk_configuration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
     aggregate: bool = True
     aggregate_linger: Annotated[int, Meta(ge=0, le=60_000)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)

@@ -47,6 +47,7 @@ class Gateway:
         most_messages_per_ue=10000,
         most_requests_per_second=1000,
         bulk_registration_seconds=0,
+        bulk_configuration_seconds=0,
         packet_size=None,
         most_documents=256,
         aggregate_linger=0,
@@ -57,6 +58,7 @@ class Gateway:
         # held_clock(): the same, but it never jumps: what is held goes by it.
         # most_messages_per_ue: that it has sent, and that wait for it; most_requests_per_second: of one client.
         # bulk_registration_seconds: so long clients wait for others to be registered with; 0: each by itself.
+        # bulk_configuration_seconds: so long those wait that ask for their configuration.
         # aggregate_linger: so long small messages wait for company on their way up, in ms; 0: what waits anyway travels
         # as one; None: nothing does.
         # drops: where the store is full, what goes up makes room for what is no less urgent.
@@ -136,6 +138,8 @@ class Gateway:
         self._relay.clients.packet_size = packet_size
         self.selection = SelectionResponder(self, self.coap_server, down, packet_size)
         self._forwarding = Forwarding(self, self.coap_server, up_coap, server_address, most_documents)
+        if bulk_configuration_seconds:
+            self._forwarding.bulk_configuration(up, wall_clock, bulk_configuration_seconds)
         self._bulk = None
         if bulk_registration_seconds:
             from .gateway_bulk import Bulk

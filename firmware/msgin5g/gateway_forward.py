@@ -24,6 +24,8 @@ class Forwarding:
         self._server = server
         self._up_coap = up_coap
         self._server_address = server_address
+        # Where clients' questions wait for each other, BulkConfiguration.
+        self.bulk = None
         # (path, query) -> (until when, response), so many at most
         self._most = most
         self._kept = {}
@@ -31,7 +33,13 @@ class Forwarding:
             server.add(wire.TOPICS_PATH, method, self._on_topics)
         server.add_behind(_CONFIGURATION, {coap.GET: self._on_configuration})
         lost = gateway.registration.renew
-        self.watches = Watches(server, up_coap, server_address, self._relay, self._unavailable, lost, most)
+        self.watches = Watches(server, up_coap, server_address, self._relay, self.unavailable, lost, most)
+
+    def bulk_configuration(self, endpoint, wall_clock, seconds):
+        # Clients' questions wait for each other so long (8.1.4).
+        from .gateway_bulk_configuration import BulkConfiguration
+
+        self.bulk = BulkConfiguration(self, endpoint, wall_clock, seconds, self._counters)
 
     # -- topics
 
@@ -86,6 +94,11 @@ class Forwarding:
             self._relay(request, kept[1], now, ticks.diff(kept[0], now) // 1000)
             return
         request.observe = ABSENT
+        if self.bulk is None or not self._gateway.registration.registered or not self.bulk.hold(request, now):
+            self.single(request, now)
+
+    def single(self, request, now):
+        key = (request.path, request.query)
 
         def on_answer(response, now):
             if response.code == coap.CONTENT:
@@ -93,6 +106,25 @@ class Forwarding:
             self._relay(request, response, now)
 
         self._forward(request, now, on_answer)
+
+    def answered(self, path, query, requests, response, now):
+        # One of several that were asked for as one.
+        if response.code == coap.CONTENT:
+            self._keep((path, query), response, now)
+        for request in requests:
+            self._relay(request, response, now)
+
+    def later(self, request, payload, seconds, now):
+        # The interim response: there will be one then.
+        self._server.respond(request, wire.UNAVAILABLE, now, payload, coap.CBOR, [(coap.MAX_AGE, seconds)])
+
+    def fetch(self, options, body, on_response, now):
+        # Raises the endpoint's Full.
+        self._up_coap.request(self._server_address, coap.FETCH, options, body, on_response, now)
+
+    def silent(self, response, now):
+        if response.code is None:
+            self._gateway.registration.renew(now)
 
     def _keep(self, key, response, now):
         seconds = 60 if response.max_age == ABSENT else min(response.max_age, _LONGEST_KEPT)
@@ -115,12 +147,12 @@ class Forwarding:
             if response.code is None:
                 # Out of reach: the next thing to do is to find out for how long.
                 self._gateway.registration.renew(now)
-                self._unavailable(request, now)
+                self.unavailable(request, now)
             else:
                 on_answer(response, now)
 
         if not self._gateway.registration.registered:
-            self._unavailable(request, now)
+            self.unavailable(request, now)
             return
         try:
             self._up_coap.request(
@@ -128,9 +160,9 @@ class Forwarding:
             )
             self._counters["forwarded"] += 1
         except Full:
-            self._unavailable(request, now)
+            self.unavailable(request, now)
 
-    def _unavailable(self, request, now):
+    def unavailable(self, request, now):
         if request.path == wire.TOPICS_PATH:
             self._refuse(request, wire.UNAVAILABLE, wire.SERVER_NOT_REACHABLE, now, _AGAIN)
         else:

@@ -42,6 +42,16 @@ SERIAL_NUMBER_RANGE = "snrRange"
 LOW = "low"
 HIGH = "high"
 
+# Configuration in bulk (TS 23.554, 8.1.4), a FETCH of the collection: its members are not known to this project.
+NUMBER = "number"
+REQUESTS = "individualRequests"
+RESPONSES = "individualResponses"
+QUERY = "query"
+CODE = "responseCode"
+DOCUMENTS = "ueConfigDocs"
+# In the interim response
+EXPECTED_TIME = "expectedConfigurationTime"
+
 # configType
 COMMON = "COMMON"
 ON_NETWORK = "ON_NETWORK"

@@ -88,6 +88,7 @@ class GatewayProcess:
             most_messages_per_ue=settings.most_messages_per_ue,
             most_requests_per_second=settings.most_requests_per_second,
             bulk_registration_seconds=settings.bulk_registration_seconds,
+            bulk_configuration_seconds=settings.bulk_configuration_seconds,
             packet_size=self._packet_size,
             aggregate_linger=settings.aggregate_linger if settings.aggregate else None,  # pyright: ignore[reportArgumentType]
             drops=settings.when_full == DROP,

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _MAX_AGE = 60
 _AGAIN = 5
 _MOST_BODY = 65536
+# Questions in one request; characters of one; octets of an answer beside the documents and the question.
+_MOST_QUERIES = 100
+_LONGEST_QUERY = 512
+_FRAME = 64
 
 _log = structlog.get_logger("msgin5g.server")
 
@@ -57,24 +61,47 @@ class ConfigurationFace:
         collection = wire.COLLECTION_PATH % val_service
         server.add(collection, coap.GET, self._on_list)
         server.add(collection, coap.POST, self._on_post)
+        server.add(collection, coap.FETCH, self._on_fetch)
         for document_id in documents:
             self._add(document_id)
 
     # -- the collection
 
     def _on_list(self, request: Request, now: int) -> None:
-        asked = {}
-        for parameter in request.query.split("&"):
-            name, _, value = parameter.partition("=")
-            asked[name + "="] = value
-        documents = self._documents.matching(
-            asked.get(wire.QUERY_URI), asked.get(wire.QUERY_TYPE), asked.get(wire.QUERY_SERIAL_NUMBER)
-        )
-        payload = cbor.encode(documents)
+        payload = cbor.encode(self._matching(request.query))
         if len(payload) > _MOST_BODY:
             self._refuse(request, coap.REQUEST_ENTITY_TOO_LARGE, "too many documents: say for which UE", now)
         else:
             self._tell(request, payload, now)
+
+    def _matching(self, query: str) -> list[Document]:
+        asked = {}
+        for parameter in query.split("&"):
+            name, _, value = parameter.partition("=")
+            asked[name + "="] = value
+        return self._documents.matching(
+            asked.get(wire.QUERY_URI), asked.get(wire.QUERY_TYPE), asked.get(wire.QUERY_SERIAL_NUMBER)
+        )
+
+    def _on_fetch(self, request: Request, now: int) -> None:
+        # The questions of several UEs at once, from their gateway (TS 23.554, 8.1.4).
+        try:
+            queries = _queries(request.payload)
+        except ValueError as error:
+            self._refuse(request, coap.BAD_REQUEST, str(error), now)
+            return
+        responses: list[dict[str, Any]] = []
+        octets = sum(len(query.encode()) + _FRAME for query in queries)
+        for query in queries:
+            documents = self._matching(query)
+            size = len(cbor.encode(documents))
+            # Who asks for too much is told so, and the others get theirs.
+            fits = octets + size <= _MOST_BODY
+            octets += size if fits else 0
+            response: dict[str, Any] = {wire.QUERY: query}
+            response |= {wire.DOCUMENTS: documents} if fits else {wire.CODE: coap.REQUEST_ENTITY_TOO_LARGE}
+            responses.append(response)
+        self._tell(request, cbor.encode({wire.NUMBER: len(responses), wire.RESPONSES: responses}), now)
 
     def _on_post(self, request: Request, now: int) -> None:
         document = self._document(request, now)
@@ -174,6 +201,19 @@ class ConfigurationFace:
         options = [(coap.MAX_AGE, _AGAIN)] if code == coap.SERVICE_UNAVAILABLE else []
         payload = _problem(code, detail)
         self._server.respond(request, code, now, payload, wire.PROBLEM_CONTENT_FORMAT, options)
+
+
+def _queries(payload: bytes) -> list[str]:
+    try:
+        asked: Any = cbor.decode(payload)
+        queries = [one[wire.QUERY] for one in asked[wire.REQUESTS]]
+    except (cbor.NotCbor, TypeError, KeyError) as error:
+        raise ValueError(f"no list of {wire.REQUESTS}, each with a {wire.QUERY}") from error
+    if not 0 < len(queries) <= _MOST_QUERIES:
+        raise ValueError(f"{wire.REQUESTS}: expected 1 to {_MOST_QUERIES}, got {len(queries)}")
+    if not all(isinstance(query, str) and 0 < len(query) <= _LONGEST_QUERY for query in queries):
+        raise ValueError(f"{wire.QUERY}: expected a text of 1 to {_LONGEST_QUERY} characters")
+    return queries
 
 
 def _problem(code: int, detail: str) -> bytes:

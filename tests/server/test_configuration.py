@@ -9,6 +9,7 @@ from msgin5g.coap import numbers as coap
 from msgin5g.coap.message import dotted, uri_options
 from msgin5g.coap.observation import Observation
 
+from host_tools.server import configuration_face
 from host_tools.server.configuration import (
     BadDocument,
     Documents,
@@ -269,3 +270,45 @@ def test_who_watches_a_document_is_told(setup):
 def test_two_of_the_settings_for_one_ue_are_refused():
     with pytest.raises(ValueError, match="is there twice"):
         of_all_settings([METER, METER], "d")
+
+
+# -- in bulk (TS 23.554, 8.1.4)
+
+
+def fetch(setup, *queries):
+    body = {wire.NUMBER: len(queries), wire.REQUESTS: [{wire.QUERY: query} for query in queries]}
+    return setup.ask(coap.FETCH, body=cbor.encode(body), options=[(coap.CONTENT_FORMAT, coap.CBOR)])
+
+
+def test_several_ues_are_asked_for_at_once(setup):
+    code, told = fetch(setup, "ue-uri=urn:uuid:17", "ue-uri=urn:uuid:18", "ue-uri=nobody")
+    assert code == "2.05" and told[wire.NUMBER] == 3
+    for response in told[wire.RESPONSES]:
+        assert (code, response[wire.DOCUMENTS]) == setup.ask(coap.GET, query=response[wire.QUERY])
+    assert [len(one[wire.DOCUMENTS]) for one in told[wire.RESPONSES]] == [1, 1, 0]
+
+
+def test_who_asks_for_too_much_leaves_room_for_the_others(setup, monkeypatch):
+    monkeypatch.setattr(configuration_face, "_MOST_BODY", 1500)
+    code, told = fetch(setup, "ue-uri=urn:uuid:17", *["ue-vendor=any"] * 3, "ue-uri=urn:uuid:18")
+    assert code == "2.05"
+    codes = [one.get(wire.CODE) for one in told[wire.RESPONSES]]
+    assert codes[0] is None and codes[-1] is None and coap.REQUEST_ENTITY_TOO_LARGE in codes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        cbor.encode([]),
+        cbor.encode({wire.REQUESTS: []}),
+        cbor.encode({wire.REQUESTS: [3]}),
+        cbor.encode({wire.REQUESTS: [{wire.QUERY: 3}]}),
+        cbor.encode({wire.REQUESTS: [{wire.QUERY: "x" * 513}]}),
+        cbor.encode({wire.REQUESTS: [{wire.QUERY: "x"}] * 101}),
+    ],
+)
+def test_no_list_of_questions(setup, body):
+    code, told = setup.ask(coap.FETCH, body=body, options=[(coap.CONTENT_FORMAT, coap.CBOR)])
+    assert code == "4.00" and told[wire.PROBLEM_DETAIL]
