@@ -43,7 +43,10 @@ _CLIENT_HELLO, _SERVER_HELLO = 1, 2
 _RANDOM = slice(HEADER + _HANDSHAKE_HEADER + 2, HEADER + _HANDSHAKE_HEADER + 34)
 # Seconds for which a cookie is good, at least.
 _COOKIE_LIFE = 60.0
-_LONGEST_PLAIN = 16384
+# Octets that are asked for at once: room is made for all of them, so no more than a datagram needs.
+_PIECE = 2048
+# Octets that a record may have beside what it protects.
+_MOST_AROUND = 128
 # close_notify, in the clear: what whoever has no session any more can say. Nobody has to believe it.
 _CLOSE_NOTIFY = bytes((1, 0))
 GONE = bytes((ALERT, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2)) + _CLOSE_NOTIFY
@@ -62,6 +65,14 @@ def kind(datagram: bytes | bytearray) -> int | None:
     ):
         return None
     return datagram[0]
+
+
+def is_one_record(datagram: bytes | bytearray) -> bool:
+    """Whether a datagram is one record of data: a session has nothing to send for it."""
+    return (
+        datagram[0] == APPLICATION_DATA
+        and int.from_bytes(datagram[11:HEADER], "big") == len(datagram) - HEADER
+    )
 
 
 def is_clear(datagram: bytes | bytearray) -> bool:
@@ -129,10 +140,13 @@ class Session:
         if not self.established:
             self.suite = self.suite or suite_in(datagram) or 0
         self._connection.bio_write(datagram)
-        return self.advance()
+        return self.advance(is_one_record(datagram))
 
-    def advance(self) -> list[bytes]:
+    def advance(self, only_one: bool = False) -> list[bytes]:
         """Go on with the handshake; returns what was protected and has come since.
+
+        Args:
+            only_one: there is one record, of data: nothing need be looked for behind it.
 
         Raises:
             Ended: as :meth:`feed`.
@@ -143,16 +157,18 @@ class Session:
             if not self.established:
                 self._connection.do_handshake()
                 self.established = True
-            while True:
-                found.append(self._connection.recv(_LONGEST_PLAIN))
+            while not (only_one and found):
+                found.append(self._connection.recv(_PIECE))
         except SSL.WantReadError:
-            return found
+            # That was all.
+            pass
         except SSL.ZeroReturnError:
             raise Ended("the peer has closed it") from None
         except SSL.Error as error:
             raise Ended(_reason(error)) from error
         finally:
             self._side.current = None
+        return found
 
     def seal(self, plain: bytes | bytearray) -> bytes:
         """A datagram with what is to be protected.
@@ -162,7 +178,7 @@ class Session:
         """
         try:
             self._connection.send(plain)
-            return self._connection.bio_read(_LONGEST_PLAIN)
+            return self._connection.bio_read(len(plain) + _MOST_AROUND)
         except SSL.Error as error:
             raise Ended(_reason(error)) from error
 
@@ -171,7 +187,7 @@ class Session:
         octets = b""
         try:
             while True:
-                octets += self._connection.bio_read(_LONGEST_PLAIN)
+                octets += self._connection.bio_read(_PIECE)
         except SSL.Error:
             # Nothing is left.
             pass

@@ -200,7 +200,8 @@ class DtlsClient:
         except dtls.Ended as ended:
             self._lost(ended, now)
             return
-        self._collect(self._session)
+        if not dtls.is_one_record(datagram):
+            self._collect(self._session)
         if not found:
             self.counters["dtls_ignored"] += 1
         self._deliver(found, now)

@@ -291,7 +291,8 @@ class DtlsServer:
         except dtls.Ended:
             self._end(peer)
             return
-        self._collect(peer)
+        if not dtls.is_one_record(datagram):
+            self._collect(peer)
         if not found:
             self.counters["ignored"] += 1
         self._deliver(peer, found, now)
