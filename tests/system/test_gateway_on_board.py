@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+from host_tools.setup import packages
 from tests.system.board_gateway import BoardGateway
 from tests.system.processes import seed, until
 
@@ -15,13 +18,25 @@ EACH = 3
 KILLS = 4
 
 
+def installed(library, directory):
+    """What of the firmware a gateway on a board installs."""
+    for name in ("package-minimal.json", "package-gateway.json"):
+        for module in packages.packages()[name]:
+            path = Path(packages.path_of(module)).with_suffix(".mpy")
+            # One of constants alone has nothing left.
+            if (library / path).exists():
+                (directory / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(library / path, directory / path)
+    return directory
+
+
 @pytest.fixture
-async def make(place, library):
+async def make(place, library, tmp_path):
     """Makes a gateway on a board, at the server of this place."""
 
     async def make(**options):
         server = await place.server()
-        gateway = BoardGateway(place.directory, server, library, **options)
+        gateway = BoardGateway(place.directory, server, installed(library, tmp_path / "lib"), **options)
         place._others.append(gateway)
         return gateway, server
 
