@@ -279,7 +279,11 @@ class Recorders:
                 watched.link.on_datagram = self._hook(watched)
         decrypted = any(recorder.decrypted for recorder in self._active)
         for watched in self._hooked.values():
-            if decrypted and watched.endpoint.security and id(watched.endpoint) not in self._insides:
+            if (
+                decrypted
+                and getattr(watched.endpoint, "security", None)
+                and id(watched.endpoint) not in self._insides
+            ):
                 self._insides[id(watched.endpoint)] = Inside(watched.endpoint)
         if not decrypted:
             for inside in self._insides.values():
