@@ -15,10 +15,11 @@ from starlette.applications import Starlette
 from host_tools import discovery, quick_json
 from host_tools.addresses import text
 from host_tools.gateway import uplink
-from host_tools.gateway.capture import Recorders, Watched
+from host_tools.gateway.capture import Recorders
 from host_tools.gateway.field_links import FieldLinks
 from host_tools.gateway.metrics import GatewayMetrics
 from host_tools.gateway.page import Page
+from host_tools.gateway.recordable import links_of
 from host_tools.gateway.relaying import Relaying
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
@@ -32,7 +33,7 @@ from host_tools.server.rest.http_server import HttpServer
 from host_tools.settings import DROP, NONE, NOT_PROTECTED, GatewaySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from host_tools.serial_link import SerialPort
 
@@ -101,7 +102,7 @@ class GatewayProcess:
         self.applications = self._application_clients(application)
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
-        self.recorders = Recorders(self._watched)
+        self.recorders = Recorders(lambda: links_of(self))
         self.page = Page(self, self.watch) if self.watch else None
         self.http = self._http_server()
         self._announcement = (
@@ -268,16 +269,6 @@ class GatewayProcess:
             return [SerialHub(self.field.applications, self._settle)]
         return [UdpLink(self.field.applications, self.settings.host, port, self._settle)]
 
-    def _watched(self) -> list[Watched]:
-        # What `msgin5g capture` can record.
-        down = self.serial.endpoint
-        return [
-            Watched("clients", self.down, down, self.down.address, True),
-            *(Watched(port.path, port, down, None, True) for port in self.serial.ports),
-            *self._watched_server(),
-            *self._watched_applications(),
-        ]
-
     def _watch(self) -> Watch | None:
         # For the operator's page.
         if not self.settings.page:
@@ -286,22 +277,6 @@ class GatewayProcess:
         gateway: Any = self.gateway
         gateway.on_traffic = watch.on_traffic
         return watch
-
-    def _watched_server(self) -> Iterator[Watched]:
-        address = self.up.address
-        if self.dtls:
-            yield Watched("server inside DTLS", self.dtls, self.dtls.endpoint, address, False, True)
-        endpoint = self.dtls.endpoint if self.dtls else self.up.endpoint
-        yield Watched("server", self.up, endpoint, address, False)
-
-    def _watched_applications(self) -> Iterator[Watched]:
-        links = self.field.applications
-        if links:
-            for link in self.applications:
-                if isinstance(link, UdpLink):
-                    yield Watched("applications", link, links.endpoint, link.address, False)
-            for port in links.ports:
-                yield Watched(port.path, port, links.endpoint, None, False)
 
     def _http_server(self) -> HttpServer:
         # The operator's page, or only what everybody may ask.
