@@ -27,7 +27,7 @@ class Sent:
     state: str
     """One of the states above."""
     cause: str | None
-    """Why it has failed."""
+    """Why it has failed; of a group or a topic, at the one who has reported last."""
     reporter: str | None
     """Who has reported last: one member after the other, when it went to a group or a topic."""
     since: int

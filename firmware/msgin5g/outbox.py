@@ -308,6 +308,8 @@ class Outbox:
             self._told.append((sent.message_id, reporter, delivered))
         if sent.state != application.DELIVERED:
             sent.become(state, cause, now)
+        # Of a group one may have it and another not.
+        sent.cause = cause
         sent.reporter = reporter
         try:
             self._ue.on_state(sent)

@@ -438,7 +438,7 @@ async def test_the_urgent_goes_first():
 async def test_every_member_of_a_group_reports():
     world, server, client = setup()
     told = []
-    client.on_state = lambda sent: told.append((sent.state, sent.reporter))
+    client.on_state = lambda sent: told.append((sent.state, sent.reporter, sent.cause))
     await world.run(client.register())
     sent = await client.send("x", group="pumps@example.org")
     await world.run(sent.accepted())
@@ -449,7 +449,8 @@ async def test_every_member_of_a_group_reports():
         report[wire.ORIGINATING_UE] = member
         server.post("ue", report)
         world.settle()
-    assert told[2:] == [(DELIVERED, "a@x"), (DELIVERED, "b@x")]
+    # It is delivered since one has it; of the other one its cause tells.
+    assert told[2:] == [(DELIVERED, "a@x", None), (DELIVERED, "b@x", wire.EXPIRED)]
 
 
 async def test_a_new_socket_is_told_to_the_gateway():
