@@ -69,9 +69,12 @@ class Ledger:
             name = payloads.name_of(event["payload"]) if "|" in event["payload"] else event["payload"]
             self.arrived[ue, name] += 1
         elif what == "state":
-            self.states[ue, event["id"]].add((event["state"], event.get("reporter")))
+            state = event["state"]
             if event["cause"]:
+                # Of a group one member may have it, and another not.
+                state = "expired" if event["cause"] == "EXPIRED" else "failed"
                 self.causes[event["cause"]] += 1
+            self.states[ue, event["id"]].add((state, event.get("reporter")))
         elif what == "look":
             self.looks[ue] = event
         if what in {"taking", "received"}:
