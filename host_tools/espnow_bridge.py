@@ -25,6 +25,7 @@ ESPNOW = "espnow"
 # The longest frame of ESP-NOW v2, and what the bridge may not go beyond until it has said what its radio does.
 MOST_OCTETS = 1470
 _SHORT_OCTETS = 250
+_LEAST_OCTETS = 128
 # Seconds between two questions to the bridge; it is there if it has answered one of the last three.
 _ASK_INTERVAL = 5.0
 _LONGEST_SILENCE = 15_000
@@ -114,9 +115,12 @@ class BridgePort(SerialPort):
             self._take(content, len(content), (ESPNOW, self.path, text))
 
     def _on_answer(self, content: bytes) -> None:
-        try:
-            mac, octets, unconfirmed, lost = struct.unpack(bridge.ABOUT, content)
-        except struct.error:
+        if len(content) != struct.calcsize(bridge.ABOUT):
+            self.errors += 1
+            return
+        mac, octets, unconfirmed, lost = struct.unpack(bridge.ABOUT, content)
+        if octets < _LEAST_OCTETS:
+            # Noise, or a bridge that nothing could be sent by.
             self.errors += 1
             return
         self._answered = now()

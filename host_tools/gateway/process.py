@@ -70,7 +70,9 @@ class GatewayProcess:
         if self.relaying and self.field.relay:
             self.relaying.drive(self.field.relay)
         self.serial = self.field.clients
-        self.serial.on_opened = self._on_port_opened
+        for links in (self.serial, self.field.applications):
+            if links:
+                links.on_opened = self._on_port_opened
         self.down = UdpLink(self.serial, settings.host, settings.port, self._settle)
         for interface in settings.multicast:
             self.down.join(interface)
@@ -244,8 +246,9 @@ class GatewayProcess:
 
     def _on_port_opened(self, port: SerialPort) -> None:
         # Those on it need not be waited for any more.
-        self.gateway.reachable(lambda address: self.serial.port_at(address) is port, now())
-        self.down.flush()
+        self.gateway.reachable(lambda address: address[1] == port.path, now())
+        for link in (self.down, *self.applications):
+            link.flush()
 
     def _application_endpoint(self) -> ApplicationEndpoint | None:
         # For MSGin5G-5, where it is wanted.
