@@ -42,11 +42,12 @@ _GROUPS = {
     "Registration and configuration": "registered clients claims_ registrations_ bulk_ not_registered selections"
     " forwarded forwarding_ configurations_",
     "Keys and sessions": "contexts oscore_ page_ too_many",
-    "Link to devices": "down_",
+    "Link to devices": "down_ not_reachable serial_ports_ relay_",
     "Link to the server": "up_ dtls_",
     "Application clients": "applications_",
     "What clients asked": "clients_",
     "What the server asked": "server_",
+    "Clock and disk": "clock_ disk_",
 }
 _REST = "Everything else"
 # What a group says already.
