@@ -118,9 +118,9 @@ class Shown:
         for one in self.devices[:most]:
             seen = one["last_seen"]
             table.add_row(
-                plain(one["ue"]),
+                Text(plain(one["ue"])),
                 Text(one["state"], _STYLES.get(one["state"], "")),
-                plain(one["link"] or ""),
+                Text(plain(one["link"] or "")),
                 span(self.state["now"] - seen) if seen else "",
                 str(one["waiting_down"] or ""),
                 str(one["waiting_up"] or ""),

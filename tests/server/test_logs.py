@@ -4,8 +4,10 @@ import json
 
 import pytest
 import structlog
+from rich.console import Console
 
 from host_tools import logs
+from host_tools.top_screen import Shown
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +45,13 @@ def test_a_name_is_no_line_of_its_own(capsys):
     # One line for one event, and nothing that moves a terminal's cursor.
     assert len(said.splitlines()) == 1
     assert "\x1b[2J" not in said
+
+
+@pytest.mark.parametrize("name", ["[red]pump@x", "[/]@x", "x[link=http://a/]@x", "a\x1b[2J@x", "a\u202eb@x"])
+def test_a_name_is_no_markup_of_a_terminal(name):
+    device = {"ue": name, "state": "registered", "link": name, "last_seen": None, "took": None}
+    shown = Shown({"now": 0}, [device | {"waiting_up": 0, "waiting_down": 0}])
+    console = Console(width=160, force_terminal=True, color_system=None)
+    with console.capture() as said:
+        console.print(shown._table(1, 160))
+    assert name.replace("\x1b", "?").replace("\u202e", "?") in said.get()
