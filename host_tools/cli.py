@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from host_tools import cli_akma, cli_boards, cli_capture, cli_devices, cli_find, cli_top, logs
+from host_tools import (
+    cli_akma,
+    cli_boards,
+    cli_capture,
+    cli_deploy,
+    cli_devices,
+    cli_find,
+    cli_limits,
+    cli_top,
+    logs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -59,11 +69,11 @@ class Failed(Exception):
     """What a user did can't work; the message says why and what would."""
 
 
-for command in (cli_devices.enrol, cli_devices.revoke, cli_devices.devices):
+for command in (cli_devices.enrol, cli_devices.revoke, cli_devices.devices, cli_limits.limit):
     app.command()(command)
 for command in (cli_capture.capture, cli_find.find, cli_top.top):
     app.command()(command)
-for command in (cli_boards.boards, cli_boards.flash, cli_boards.pretend):
+for command in (cli_boards.boards, cli_boards.flash, cli_deploy.deploy, cli_boards.pretend):
     app.command()(command)
 app.add_typer(cli_akma.app, name="akma")
 

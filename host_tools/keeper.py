@@ -12,6 +12,7 @@ from host_tools.settings_base import SettingsError
 from host_tools.store import SqliteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from host_tools.settings import GatewaySettings, ServerSettings
@@ -76,12 +77,12 @@ class Keeper:
         self.store = opened(settings, self.clock)
         self.disk = Disk(self.store, settings.reserve_octets)
 
-    async def watch(self) -> None:
-        """Look at clock and disk every second, until cancelled."""
+    async def watch(self, *looks: Callable[[], None]) -> None:
+        """Look at clock and disk, and whatever else is to be looked at, every second, until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
-            self.clock.look()
-            self.disk.look()
+            for look in (self.clock.look, self.disk.look, *looks):
+                look()
 
     def counts(self) -> dict[str, float]:
         """For the log and for /metrics."""

@@ -32,6 +32,13 @@ def queue(gateway, ue):
     return shares.used(ue), shares.used("\t" + ue)
 
 
+def limit(gateway, requests, messages):
+    # Bounds of single UEs, by UE Service ID, in place of those that hold for all: requests in a second; messages that
+    # it has sent, and that wait for it.
+    gateway.coap_server.limits = requests
+    gateway._relay.shares().limits = messages
+
+
 def flush(gateway, ue, after, now):
     # Takes out what waits for a UE with a key above `after`, but what is under way; a sender that asked for reports is
     # told. Returns (how many, the key to go on after or None): a queue may be long, and others are not to wait for it.

@@ -16,6 +16,8 @@ class GatewayServer(Server):
         counters["too_many"] = 0
         self._counters = counters
         self._most_a_second = most_a_second
+        # UE Service ID -> as many, for those that have a bound of their own. It is known by its keys only.
+        self.limits = {}
         self._second = 0
         # Requests in this second, by who has sent them.
         self._counts = {}
@@ -53,4 +55,6 @@ class GatewayServer(Server):
             self._second = now
             self._counts = {}
         count = self._counts[source] = self._counts.get(source, 0) + 1
+        if self.limits and hasattr(source, "name"):
+            return count > self.limits.get(source.name, self._most_a_second)
         return count > self._most_a_second

@@ -17,6 +17,8 @@ class Shares:
         self._store = store
         self._most = most
         self._counters = counters
+        # UE Service ID -> as many, for those that have a bound of their own.
+        self.limits = {}
         self._used = {}
         for name, used in self._stored():
             self._used[name] = self._used.get(name, 0) + used
@@ -28,7 +30,8 @@ class Shares:
         # What is for a UE counts as its own, what is for the server (whose hop has no name) as its originator's.
         name = hop or "\t" + originator
         used = self._used.get(name, 0)
-        if used >= self._most and not self._store.knows(hop, originator, kind, message_id, segment):
+        most = self.limits.get(hop or originator, self._most) if self.limits else self._most
+        if used >= most and not self._store.knows(hop, originator, kind, message_id, segment):
             self._counters["over_share"] += 1
             raise OverShare
         item = self._store.put(hop, originator, kind, message_id, segment, body, expires, report, priority)

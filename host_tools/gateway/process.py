@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from msgin5g import wire
+from msgin5g import gateway_operator, wire
 from msgin5g.application_clients import Application, ApplicationEndpoint
 from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
@@ -28,6 +29,7 @@ from host_tools.link import UdpLink, anywhere, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
 from host_tools.security.contexts import DeviceContexts
+from host_tools.security.limits import Limits
 from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
 from host_tools.settings import DROP, NONE, NOT_PROTECTED, GatewaySettings
@@ -97,6 +99,7 @@ class GatewayProcess:
             drops=settings.when_full == DROP,
             held_clock=self.keeper.clock.held,
         )
+        self.limits = Limits(self.store, partial(gateway_operator.limit, self.gateway))
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
         self.gateway.keep_ready(_UP_READY)
@@ -135,7 +138,7 @@ class GatewayProcess:
             await self._announcement.start()
         self._tasks = [
             asyncio.create_task(housekeep(self.store, self.snapshot, _log)),
-            asyncio.create_task(self.keeper.watch()),
+            asyncio.create_task(self.keeper.watch(self.limits.look)),
         ]
         if self.contexts:
             self._tasks.append(asyncio.create_task(self.contexts.watch()))

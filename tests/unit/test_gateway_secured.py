@@ -1,6 +1,6 @@
 # A gateway's clients are who their keys prove, and where they are heard.
 
-from msgin5g import gateway  # noqa: F401 (from here on it is not as deep)
+from msgin5g import gateway, gateway_operator  # noqa: F401 (from here on gateway is not as deep)
 from test_gateway_cbor import OTHER, UE, Setup
 
 
@@ -48,3 +48,40 @@ async def test_who_is_expelled_is_not_registered_here_nor_at_the_server():
     assert UE not in setup.store.entries and UE not in setup.server.registered
     setup.gateway.expel(UE, setup.world.now)
     assert not setup.store.pending("", -1, 1)
+
+
+async def send_some(sent, client, count):
+    sent[client] = []
+    for _ in range(count):
+        sent[client].append(await client.send("x", application_server="as@x.org", report=False))
+
+
+async def test_one_client_may_have_bounds_of_its_own():
+    setup = Setup()
+    client, other = setup.client(), setup.client(OTHER, "ue-2")
+    await setup.run(client.register())
+    await setup.run(other.register())
+    setup.world.advance(5000)
+    gateway_operator.limit(setup.gateway, {}, {UE: 2})
+    away = setup.world.leave("server")
+    sent = {}
+    for one in (client, other):
+        await send_some(sent, one, 4)
+    setup.world.advance(30000)
+    assert [one.state for one in sent[client]].count("accepted") == 2
+    assert [one.state for one in sent[other]].count("accepted") == 4
+    assert setup.gateway.counters["over_share"] >= 1 and setup.gateway.counters["dropped"] == 0
+    setup.world.join("server", away)
+    setup.world.advance(300000)
+    assert [one.state for one in sent[client]].count("accepted") == 4
+    # And requests in a second.
+    gateway_operator.limit(setup.gateway, {UE: 1}, {})
+    sent = {}
+    for one in (client, other):
+        await send_some(sent, one, 3)
+    setup.world.advance(500)
+    assert [one.state for one in sent[client]].count("accepted") == 1
+    assert [one.state for one in sent[other]].count("accepted") == 3
+    assert setup.gateway.counters["too_many"] >= 1
+    setup.world.advance(60000)
+    assert [one.state for one in sent[client]].count("accepted") == 3
