@@ -107,14 +107,8 @@ class Campaign:
         for number in range(DOWN):
             await asyncio.sleep(self.random.uniform(0.5, 5))
             payload = f"to {name} {number}"
-            while True:
-                try:
-                    message_id, _ = await self.application_server.send(payload, name)
-                    break
-                except Exception:
-                    # The server is killed, and may have stored it.
-                    payload += "'"
-                    await asyncio.sleep(0.2)
+            # While the server is killed and started again it tries again by itself, with the same Message ID.
+            message_id, _ = await self.application_server.send(payload, name)
             self.promised[payload] = (AS, name, message_id)
 
     # -- faults
