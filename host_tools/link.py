@@ -271,8 +271,12 @@ class UdpLink:
             self.on_failure(error)
 
     def _drain(self) -> None:
+        self._drain_from(self._socket, ())
+
+    def _drain_from(self, one: socket.socket, port: tuple) -> None:
+        # port: what tells, behind an address, which of several sockets it is.
         receive = self.endpoint.receive
-        recvfrom = self._socket.recvfrom
+        recvfrom = one.recvfrom
         at = now()
         for _ in range(_MOST_DATAGRAMS):
             try:
@@ -286,7 +290,7 @@ class UdpLink:
             if len(data) > _LONGEST_DATAGRAM:
                 self.oversized += 1
                 continue
-            receive(data, len(data), address, at)
+            receive(data, len(data), address + port, at)
             if self.on_datagram is not None:
                 self.on_datagram(IN, data, address)
         # Not at once: what other links bring in the same turn of the loop is one batch with it.

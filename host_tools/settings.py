@@ -119,6 +119,8 @@ class GatewaySettings(_Settings):
         bulk_registration_seconds: how long clients that are in no hurry wait at most to be registered together; 0 for
             each by itself.
         bulk_configuration_seconds: the same for those that ask for their configuration.
+        uplink_ports: from so many ports it speaks to the server, where OSCORE tells the server who it is; from each of
+            them it can send some 265 requests a second for long.
         aggregate: let small messages of one originator that wait for the server travel as one.
         aggregate_linger: how long the first of them waits for others, in milliseconds; 0: what waits anyway.
         multicast: names of network interfaces on which "All CoAP Nodes" is heard, for clients that look for a gateway.
@@ -156,6 +158,7 @@ class GatewaySettings(_Settings):
     most_requests_per_second: Count = 1000
     bulk_registration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
     bulk_configuration_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
+    uplink_ports: Annotated[int, Meta(ge=1, le=64)] = 4
     aggregate: bool = True
     aggregate_linger: Annotated[int, Meta(ge=0, le=60_000)] = 0
     multicast: list[Annotated[str, Meta(min_length=1)]] = msgspec.field(default_factory=list)

@@ -82,7 +82,6 @@ class Gateway:
         self.on_event = _nobody_listens
         # Called, unless None, with (word, item or None, UE Service ID, now) for each message: gateway_operator.py.
         self.on_traffic = None
-        self._server_address = server_address
         store = Shares(store, most_messages_per_ue, self.counters)
         up_coap = CoapClient(up, most_body=most_body)
         self.coap_server = GatewayServer(
@@ -168,6 +167,10 @@ class Gateway:
         return ue_service_id in self._registering or (
             self._bulk is not None and self._bulk.holds(ue_service_id)
         )
+
+    def speak_to(self, addresses):
+        # The server, at several addresses: of those messages go to the one that has Message IDs.
+        self._relay.server_addresses = addresses
 
     def keep_ready(self, most):
         # So many messages for the server in memory: where more of one UE wait, more of them travel as one.
@@ -413,7 +416,7 @@ class Gateway:
     # -- from the server to clients
 
     def _on_server_message(self, request, elements, now):
-        if request.peer.address != self._server_address:
+        if request.peer.address not in self._relay.server_addresses:
             self.counters["not_from_server"] += 1
             self._server.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return

@@ -25,9 +25,7 @@ class DeviceSecurity(Security):
     def use(self, gateway: str) -> None:
         """Speak to the gateway with this UE Service ID from here on."""
 
-def context(
-    credentials: dict[str, Any], gateway: str, name: str, storage: Any, window: int = 32
-) -> Context:
+def context(credentials: dict[str, Any], gateway: str, name: str, storage: Any, window: int = 32) -> Context:
     """Return a device's context with a gateway, or (sender_id and recipient_id exchanged) the gateway's with it.
 
     Raises:

@@ -38,7 +38,8 @@ class Relay:
         self._up = up_coap.endpoint
         self._up_coap = up_coap
         self._options = request_options()
-        self._server_address = server_address
+        # Where the server is: the first that has Message IDs is in front.
+        self.server_addresses = [server_address]
         self._store = store
         wall_clock, held_clock = clocks
         self._wall_clock = wall_clock
@@ -172,9 +173,18 @@ class Relay:
 
     def post_up(self, body, on_response, now):
         try:
-            self._up_coap.request(self._server_address, coap.POST, self._options, body, on_response, now)
+            self._up_coap.request(self._address(now), coap.POST, self._options, body, on_response, now)
         except EndpointFull:
             on_response(_NO_RESPONSE, now)
+
+    def _address(self, now):
+        addresses = self.server_addresses
+        for _ in range(len(addresses) - 1):
+            peer = self._up.peer(addresses[0], now)
+            if peer is not None and peer.has_mid():
+                break
+            addresses.append(addresses.pop(0))
+        return addresses[0]
 
     def _send_up(self, hop, item, done, now):
         if isinstance(item, list):

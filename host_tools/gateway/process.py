@@ -25,7 +25,7 @@ from host_tools.gateway.relaying import Relaying
 from host_tools.gateway.watch import Watch
 from host_tools.housekeeping import commit, housekeep, take
 from host_tools.keeper import Keeper
-from host_tools.link import UdpLink, anywhere, now
+from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
 from host_tools.security.contexts import DeviceContexts
@@ -79,7 +79,7 @@ class GatewayProcess:
         for interface in settings.multicast:
             self.down.join(interface)
         server = uplink.server(settings)
-        self.up = UdpLink(up, anywhere(*server), 0, self._settle)
+        self.up = uplink.link(settings, up, self._settle)
         self.dtls = uplink.dtls(settings, up, self.up)
         self.gateway = Gateway(
             settings.ue_service_id,
@@ -103,6 +103,7 @@ class GatewayProcess:
         self.watch = self._watch()
         self.gateway.on_event = self._on_event
         self.gateway.keep_ready(_UP_READY)
+        self.gateway.speak_to(self.up.ways(self.up.resolve(*server)))
         self.gateway.selection.layer_2_id = self.field.layer_2_id  # pyright: ignore[reportAttributeAccessIssue]
         self.applications = self._application_clients(application)
         for endpoint in (down, up):

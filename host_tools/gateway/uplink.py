@@ -8,10 +8,13 @@ from msgin5g import wire
 
 from host_tools.dtls import Client
 from host_tools.dtls_link import DtlsClient
+from host_tools.gateway.uplink_ports import PortsLink
+from host_tools.link import anywhere
 from host_tools.security import akma, key_file
 from host_tools.settings import AKMA_OSCORE, DTLS, NONE, SettingsError, host_and_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from msgin5g.coap.endpoint import Endpoint
@@ -46,6 +49,12 @@ def security(settings: GatewaySettings) -> DeviceSecurity | None:
     device = _oscore_device(path) if from_akma else key_file.read(path, "key_file")
     _check(settings, device["ue_service_id"])
     return key_file.security(path, device, _NUMBERS_AHEAD, "key_file")
+
+
+def link(settings: GatewaySettings, endpoint: Endpoint, on_batch: Callable[[], None]) -> PortsLink:
+    """The link to the server, not started yet. Only by its keys a server knows a gateway that has several ports."""
+    ports = settings.uplink_ports if endpoint.security else 1
+    return PortsLink(endpoint, anywhere(*server(settings)), ports, on_batch)
 
 
 def dtls(settings: GatewaySettings, endpoint: Endpoint, link: UdpLink) -> DtlsClient | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
-from msgin5g import messages, wire
+from msgin5g import messages, ticks, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Of one resource.
 _MOST_OBSERVERS = 1000
+# Milliseconds after which a gateway that is heard at another port of its host is no more where it has registered from.
+_SILENT = 60_000
 # Registrations that end at a time.
 _MOST_ENDED = 1000
 
@@ -112,6 +114,8 @@ class CoapFace:
         # Which gateway is at an address, and which UEs are behind a gateway.
         self._gateway_at: dict[object, str] = {}
         self._behind: dict[str, set[str]] = {}
+        # When a gateway was heard last where it has registered from.
+        self._heard_at: dict[str, int] = {}
         self._windows = Windows(wall_clock)
         self._lifetimes = Lifetimes(service.held_clock, lifetime)
         for entry in self.registry:
@@ -310,7 +314,7 @@ class CoapFace:
     def _heard(self, request: Request, now: int) -> None:
         # Who has keys is where it is heard: nobody else has them.
         entry = self.registry.get(request.context.name) if request.context else None
-        if entry is None or entry.via or entry.address == request.peer.address:
+        if entry is None or entry.via or self._is_there(entry, request.peer.address, now):
             return
         ue = entry.ue_service_id
         self._remove_index(ue)
@@ -323,6 +327,16 @@ class CoapFace:
             self._delivery.resume(ue, now)
         if ue in self._gateways:
             self._gateway_moved(entry, now)
+
+    def _is_there(self, entry: Registered, address: tuple, now: int) -> bool:
+        # A gateway speaks from several ports: it has moved when it is not heard at the one it has registered from.
+        ue = entry.ue_service_id
+        if entry.address == address:
+            if ue in self._gateways:
+                self._heard_at[ue] = now
+            return True
+        since = self._heard_at.get(ue)
+        return since is not None and entry.address[0] == address[0] and ticks.age(since, now) < _SILENT
 
     def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
