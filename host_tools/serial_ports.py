@@ -174,6 +174,8 @@ class PortWatch:
         # Names that were there at the last look. A device gets several, one after the other, and then its owner: it
         # waits until none of them is new.
         self._settled: set[str] | None = None
+        # Paths of ports that were not there at the last look.
+        self._absent: set[str] = set()
         self.ignored = 0
         self._ignoring: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -194,11 +196,13 @@ class PortWatch:
     def look(self) -> None:
         """Add the ports that have come; open those that have come back."""
         known = [*self._named, *self._found.values()]
+        absent = {port.path for port, _ in known if not Path(port.path).exists()}
         for port, _ in known:
-            if port.state == MISSING and Path(port.path).exists():
+            if port.path in self._absent - absent:
                 port.try_now()
+        self._absent = absent
         # Which device a name stands for is the system's affair, and may change: it is asked each time.
-        taken = {os.path.realpath(port.path) for port, _ in known if Path(port.path).exists()}
+        taken = {os.path.realpath(port.path) for port, _ in known if port.path not in absent}
         matches = [
             (path, os.path.realpath(path), plan, links)
             for plan, links in self._patterns

@@ -161,6 +161,44 @@ async def test_unplugged_in_the_middle_of_a_frame_and_plugged_again():
     gateway.close()
 
 
+async def test_a_port_that_opens_and_closes_at_once_is_tried_less_and_less():
+    serial_link._FIRST_PAUSE = 0.02
+    here = folder()
+    path = here + "/tty0"
+    line = Line(path)
+    gateway = Gateway(Plan(here + "/tty*"))
+    await until(gateway.open)
+    port = gateway.links.ports[0]
+    # Its name stays, and leads nowhere that lasts.
+    opened, tried = serial_link._opened, []
+
+    def hung_up(path, speed):
+        descriptor = opened(path, speed)
+        tried.append(path)
+        os.close(line.master)
+        line.master = None
+        os.close(line.slave)
+        os.unlink(path)
+        line.plug()
+        return descriptor
+
+    serial_link._opened = hung_up
+    try:
+        line.unplug()
+        line.plug()
+        await asyncio.sleep(0.8)
+        # 20, 60, 140, 300, 620 ms
+        assert 2 <= len(tried) <= 8, len(tried)
+        count = len(tried)
+    finally:
+        serial_link._opened = opened
+    await until(lambda: port.is_open)
+    os.write(line.master, frame(b"\x40\x00\x00\x01"))
+    await until(lambda: port.received)
+    assert port.opened > count
+    gateway.close()
+
+
 async def test_who_may_not_use_a_port_is_told_the_way_out_once():
     opened = serial_link._opened
     tried, told = [], []
