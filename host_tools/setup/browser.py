@@ -31,14 +31,17 @@ _C_LIBRARY = (
     "libresolv*",
 )
 _C_LIBRARY_PARTS = ("libnss_*", "libnsl*", "libutil*", "libanl*", "libBrokenLocale*", "libthread_db*")
-# Of no use here, and large.
+# Large, and of no use here: what draws with the help of a graphics card, and documentation.
 _NOT_NEEDED = (
-    "usr/share/doc",
-    "usr/share/man",
-    "usr/share/locale",
-    "usr/share/icons",
     "usr/lib/*/dri",
+    "usr/lib/*/libLLVM*",
+    "usr/lib/*/libz3*",
     "usr/lib/*/perl*",
+    "usr/lib/chromium/libVkLayer*",
+    "usr/share/doc",
+    "usr/share/icons",
+    "usr/share/locale",
+    "usr/share/man",
 )
 _TIMEOUT_S = 60
 
@@ -70,7 +73,10 @@ def _unpack() -> Path:
     debian.unpack(PACKAGES, debian.own_archives(), debian.native_architecture(), tree)
     for pattern in _NOT_NEEDED:
         for path in tree.glob(pattern):
-            shutil.rmtree(path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     for pattern in _C_LIBRARY + _C_LIBRARY_PARTS:
         for path in (*tree.glob(f"lib/*/{pattern}"), *tree.glob(f"usr/lib/*/{pattern}")):
             path.unlink()
