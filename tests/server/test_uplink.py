@@ -1,17 +1,21 @@
 """What a gateway's `server_security` and `key_file` come to, and what is wrong with them."""
 
+import asyncio
 import contextlib
 import json
 
 import msgspec
 import pytest
-from msgin5g.coap.endpoint import Endpoint, Parameters
+from msgin5g.coap import numbers
+from msgin5g.coap.endpoint import RESPONSE, Endpoint, Parameters
 
+from host_tools import dtls_server
 from host_tools.gateway import uplink
 from host_tools.link import UdpLink
 from host_tools.security import akma
-from host_tools.security.akma_keys import AkmaDevices
+from host_tools.security.akma_keys import AkmaDevices, LocalAnchor
 from host_tools.settings import GatewaySettings, ServerSettings, SettingsError, load
+from host_tools.store import SqliteStore
 
 GATEWAY, SERVER = "gateway@a", "server@a"
 
@@ -54,6 +58,37 @@ def test_dtls_is_put_between_endpoint_and_link(key_file):
         assert uplink.dtls(settings(key_file, "oscore-akma"), endpoint, link) is None
     finally:
         link.close()
+
+
+@pytest.mark.parametrize(
+    ("listens", "reached"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")]
+)
+async def test_a_request_goes_through_on_ipv4_and_ipv6(key_file, tmp_path, listens, reached):
+    served = Endpoint(Parameters(), lambda _bits: 1)
+    served.on_request = lambda request, _message, at: served.respond(request, numbers.CONTENT, b"", b"x", at)
+    anchor = LocalAnchor(SqliteStore(tmp_path / "server.sqlite", 10))
+    server = dtls_server.DtlsServer(served, anchor)
+    beside = dtls_server.Beside(served, server)
+
+    def settle():
+        assert beside.datagrams_to_send() == []
+        at_server.transmit()
+
+    at_server = dtls_server.link(server, listens, 0, settle)
+    endpoint = Endpoint(Parameters(), lambda _bits: 1)
+    link = UdpLink(endpoint, "::" if ":" in reached else "0.0.0.0")
+    host = f"[{reached}]" if ":" in reached else reached
+    wanted = settings(key_file, "dtls", server=f"{host}:{at_server.address[1]}")
+    uplink.dtls(wanted, endpoint, link)
+    answered = asyncio.get_running_loop().create_future()
+    with contextlib.closing(at_server), contextlib.closing(link):
+        at_server.start()
+        link.start()
+        address = link.resolve(*uplink.server(wanted))
+        endpoint.request(address, numbers.GET, b"", b"", lambda *end: answered.set_result(end[1]), link.now())
+        link.flush()
+        assert await asyncio.wait_for(answered, 20) == RESPONSE
+    assert server.occupancy()["sessions"] == 1
 
 
 def test_oscore_has_the_keys_of_its_k_af(key_file):
