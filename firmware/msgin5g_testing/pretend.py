@@ -53,7 +53,6 @@ def _become(board):
     sys.modules["sys"] = _Sys(board["platform"], board["machine"])
     sys.argv[:] = [""]
 
-
 def _open_air(network):
     try:
         file = open("air.json")
@@ -82,15 +81,19 @@ def _open_uarts(machine):
         machine.uarts[number] = stream
 
 
-def _run(name):
+def _run(name, on_begin):
     # As a board does: what it raises is printed, and the REPL is there then.
     try:
         with open(name) as file:
-            source = file.read()
+            code = compile(file.read(), name, "exec")
     except OSError:
         return
+    except SyntaxError as error:
+        sys.print_exception(error)
+        return
     try:
-        exec(compile(source, name, "exec"), globals())
+        on_begin()
+        exec(code, globals())
     except SystemExit:
         raise
     except BaseException as error:
@@ -99,14 +102,22 @@ def _run(name):
 
 
 def start(board):
-    from msgin5g_testing import repl
+    from msgin5g_testing import machine, repl
+
+    def ready():
+        # From here on Ctrl-C does what it does on a board.
+        machine.tell({"ready": True})
 
     _become(board)
-    _run("boot.py")
+    _run("boot.py", _ignore)
     if board["main"]:
-        _run("main.py")
+        _run("main.py", ready)
     version = ".".join([str(number) for number in _sys.implementation.version[:3]])
-    repl.serve("MicroPython v%s; %s" % (version, board["machine"]), globals())
+    repl.serve("MicroPython v%s; %s" % (version, board["machine"]), globals(), ready)
+
+
+def _ignore():
+    pass
 
 
 if __name__ == "__main__":

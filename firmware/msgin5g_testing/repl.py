@@ -9,14 +9,18 @@ _WINDOW = 128
 _RAW_BANNER = "raw REPL; CTRL-B to exit\r\n>"
 
 
-def serve(banner, names):
+def serve(banner, names, on_ready):
     # Until Ctrl-D on an empty line, which is a soft reset. names: what programs at the prompt work with. A read that
     # Ctrl-C has interrupted gives nothing.
     raw = False
     line = bytearray()
-    _friendly(banner)
+    greeted = False
     while True:
         try:
+            if not greeted:
+                greeted = True
+                _friendly(banner)
+                on_ready()
             octet = _in().read(1)
             if octet == _A or octet == _B:
                 raw = octet == _A
@@ -26,7 +30,7 @@ def serve(banner, names):
                 else:
                     _friendly(banner)
             elif octet == _D:
-                if not line:
+                if not (raw and line):
                     return
                 program, line = line, bytearray()
                 _say("OK")

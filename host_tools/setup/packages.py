@@ -72,9 +72,9 @@ def packages() -> dict[str, list[str]]:
     for name, component in table.items():
         if not component.package or name == "base":
             continue
-        needed = _with_needs(table, name)
+        needed = with_needs(table, name)
         if name != _MINIMAL and _MINIMAL in needed:
-            needed -= _with_needs(table, _MINIMAL)
+            needed -= with_needs(table, _MINIMAL)
         modules = [module for part in table if part in needed for module in table[part].modules]
         found[f"package-{name.replace('_', '-')}.json"] = modules + list(component.constants)
         if name not in _NOT_IN_FULL:
@@ -82,8 +82,9 @@ def packages() -> dict[str, list[str]]:
     return {"package.json": full} | found
 
 
-def _with_needs(table: dict[str, Component], name: str) -> set[str]:
-    return {name}.union(*(_with_needs(table, needed) for needed in table[name].needs))
+def with_needs(table: dict[str, Component], name: str) -> set[str]:
+    """A component, and all that it needs to work."""
+    return {name}.union(*(with_needs(table, needed) for needed in table[name].needs))
 
 
 def package_file(modules: list[str], suffix: str) -> str:

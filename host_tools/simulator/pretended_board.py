@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # The raw REPL (MicroPython's documentation, "Raw mode and raw-paste mode").
 _ENTER_RAW = b"\x01"
 _LEAVE_RAW = b"\x02"
+_END = b"\x04"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _SOFT_REBOOT = b"MPY: soft reboot\r\n"
 _AT_ONCE = 4096
@@ -74,6 +75,9 @@ class PretendedBoard:
         self.levels: dict[int | str, int] = {}
         self._raw = False
         self._seen = b""
+        # What is typed waits until it has begun to listen, and until it has done what was asked for.
+        self._begun = self._ready = False
+        self._typed = b""
         self._child: subprocess.Popen[bytes] | None = None
         # Its terminal as the tools see it, and that of the MicroPython within.
         self._outer = self._inner = -1
@@ -126,6 +130,7 @@ class PretendedBoard:
         self.port.unlink(missing_ok=True)
 
     def _start(self, cause: int, *, main: bool = True) -> None:
+        self._begun = self._ready = False
         self._inner, child_end = pty.openpty()
         _as_usb(child_end)
         board = {
@@ -185,19 +190,35 @@ class PretendedBoard:
             told = json.loads(line)
             if "pin" in told:
                 self.levels[told["pin"]] = told["level"]
+            elif "ready" in told:
+                self._begun = self._ready = True
+                self._pass_on()
             else:
                 self._hard_reset(told["reset"], told["cause"])
 
     def _to_board(self, octets: bytes) -> None:
-        if _LEAVE_RAW in octets:
-            self._raw = False
-        os.write(self._inner, octets)
+        self._typed += octets
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        # What comes behind a Ctrl-D waits for what it brings about: after a reset another process hears it.
+        while self._ready and self._typed:
+            before, end, rest = self._typed.partition(_END)
+            if _LEAVE_RAW in before:
+                self._raw = False
+            os.write(self._inner, before + end)
+            self._typed = rest
+            self._ready = not end
 
     def _from_board(self, octets: bytes) -> None:
         self._seen = (self._seen + octets)[-len(_RAW_BANNER) - _AT_ONCE :]
         if _RAW_BANNER in self._seen:
             self._raw, self._seen = True, b""
         os.write(self._outer, octets)
+        if self._begun and self._raw:
+            # At the friendly prompt Ctrl-D is always a reset.
+            self._ready = True
+            self._pass_on()
 
     def _soft_reset(self) -> None:
         # MicroPython has ended: at Ctrl-D, or because the program has asked for it.
@@ -210,7 +231,7 @@ class PretendedBoard:
         self._start(machine.SOFT_RESET, main=not raw)
         if raw:
             # A board stays in the raw REPL, and runs boot.py only.
-            os.write(self._inner, _ENTER_RAW)
+            self._typed = _ENTER_RAW + self._typed
 
     def _hard_reset(self, after: int, cause: int) -> None:
         self._kill()
