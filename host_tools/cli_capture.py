@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO
 
+    from host_tools.operator_client import OperatorClient
     from host_tools.pcapng import Tally
     from host_tools.settings import GatewaySettings
 
+# UEs that the gateway tells at once.
+_MOST = 500
 _DECRYPTED = (
     "the file has what is inside OSCORE: payloads and names can be read by whoever reads it. Remove it when it has"
     " served"
@@ -65,6 +68,8 @@ def capture(
     with told(settings):
         found = load(settings, GatewaySettings)
         with closing(OperatorClient(found)) as client:
+            if ue:
+                _look_for(client, ue)
             pieces = client.stream("capture", parameters)
             # The first one tells that the gateway agrees: before that no file is touched.
             first = next(pieces, b"")
@@ -74,6 +79,20 @@ def capture(
     result = {"file": str(write), "octets": tally.octets, "packets": tally.packets, "dropped": tally.dropped}
     if write:
         sys.stdout.write(json.dumps(result) + "\n")
+
+
+def _look_for(client: OperatorClient, ue: str) -> None:
+    # A misspelled name would make an empty file.
+    from host_tools.cli import Failed
+
+    rows = client.get("devices", sort="name", search=ue, most=_MOST)["devices"]
+    links = {row["ue"]: row["link"] for row in rows}
+    if ue not in links and len(rows) < _MOST:
+        raise Failed(
+            f"--ue {ue}: nobody of that name is enrolled or registered here; `msgin5g top` lists who is"
+        )
+    if not links.get(ue):
+        _tell([f"{ue} is not registered now; it is recorded from when it is"])
 
 
 def _hints(settings: GatewaySettings, decrypted: bool) -> list[str]:

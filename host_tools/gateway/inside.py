@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from msgin5g.coap.endpoint import Endpoint
     from msgin5g.coap.exchange import Exchange, Request
 
-# Datagrams that were sealed and may be sent, once or more often, before they are forgotten here.
-_MOST_SEALED = 4096
+# Datagrams in each direction that may be sent or come once more, before they are forgotten here.
+_MOST_REMEMBERED = 4096
 
 
 class Inside:
@@ -33,8 +33,9 @@ class Inside:
         self._security: Any = endpoint.security
         self._outer = Message()
         self._opened: bytes | None = None
-        # By where it goes to and the first octets of what goes there.
+        # By where it goes to and the first octets of what goes there; by where it comes from and what it is.
         self._sealed: dict[tuple, bytes] = {}
+        self._received: dict[tuple, bytes] = {}
         endpoint.security = self
 
     def detach(self) -> None:
@@ -46,6 +47,11 @@ class Inside:
         if direction == OUT:
             return self._sealed.get(_key(datagram, address)) if self._is_protected(datagram) else None
         opened, self._opened = self._opened, None
+        # What comes a second time is known by the endpoint, and not opened again.
+        key = address, hash(bytes(datagram))
+        if opened is None:
+            return self._received.get(key)
+        _remember(self._received, key, opened)
         return opened
 
     def __getattr__(self, name: str) -> Any:
@@ -86,9 +92,7 @@ class Inside:
         self._opened = bytes(message.data[: message._end])  # noqa: SLF001
 
     def _keep(self, inner: bytearray, address: tuple) -> None:
-        while len(self._sealed) >= _MOST_SEALED:
-            del self._sealed[next(iter(self._sealed))]
-        self._sealed[_key(inner, address)] = bytes(inner)
+        _remember(self._sealed, _key(inner, address), bytes(inner))
 
     def _is_protected(self, datagram: bytes | bytearray) -> bool:
         if datagram[1] == coap.EMPTY:
@@ -100,3 +104,9 @@ class Inside:
 def _key(datagram: bytes | bytearray, address: tuple) -> tuple:
     # Type and token length, and the Message ID.
     return address, datagram[0], bytes(datagram[2:4])
+
+
+def _remember(known: dict[tuple, bytes], key: tuple, inner: bytes) -> None:
+    while len(known) >= _MOST_REMEMBERED:
+        del known[next(iter(known))]
+    known[key] = inner
