@@ -135,6 +135,9 @@ class BulkConfiguration:
 def _responses(payload):
     try:
         told = cbor.decode(payload)
-        return [one for one in told[wire.RESPONSES] if isinstance(one.get(wire.QUERY), str)]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except ValueError:
+        told = None
+    listed = told.get(wire.RESPONSES) if isinstance(told, dict) else None
+    if not isinstance(listed, list):
         return []
+    return [one for one in listed if isinstance(one, dict) and isinstance(one.get(wire.QUERY), str)]
