@@ -54,6 +54,7 @@ class Registration:
         self._wanted = False
         self._ever = False
         self._transfer = None
+        self._ended = True
         self._due = None
         self._failures = 0
         # How often it was renewed lately, and when last.
@@ -131,13 +132,19 @@ class Registration:
         self._due = None
         if self._transfer:
             return
+        self._ended = False
         try:
-            self._transfer = self._post(self.reg, self._on_response, now)
+            transfer = self._post(self.reg, self._on_response, now)
         except Full:
             self._retry(now)
+            return
+        # What can't be protected has ended by now.
+        if not self._ended:
+            self._transfer = transfer
 
     def _on_response(self, response, now):
         self._transfer = None
+        self._ended = True
         if not self._wanted:
             return
         # Should there be no memory for the answer.

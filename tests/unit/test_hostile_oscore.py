@@ -1,7 +1,8 @@
 # With OSCORE on, what is not protected by the gateway, was heard before or comes back changes nothing of a client.
 
-from hostile_gateway import UE, Setup, incoming
+from hostile_gateway import AS, UE, Setup, incoming
 from msgin5g import messages, wire
+from msgin5g.application import SENT, STORED
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.message import encode, encode_options, uri_options
 from msgin5g.oscore.security import Security
@@ -102,3 +103,28 @@ async def test_forged_datagrams_change_nothing():
         setup.throw_at_client(bytes(forged), "server" if number & 1 else "attacker")
         assert setup.state() == before, number
     await setup.goes_on()
+
+
+async def test_numbers_that_can_not_be_reserved_for_a_while_stop_nothing():
+    # The flash is full when the numbers that were reserved are used up: at that moment nothing can be protected.
+    for moment in ("message", "registration", "report"):
+        setup = await secured()
+        context = setup.client.endpoint.security.context
+        save, context._storage.save = context._storage.save, full
+        context._limit = context._next
+        sent = await setup.client.send("up", application_server=AS, report=False)
+        if moment == "registration":
+            setup.client.registration.confirm(setup.world.now)
+        elif moment == "report":
+            setup.client.outbox.put_report(messages.report_on(incoming("late", "m-9")), setup.world.now)
+        setup.world.advance(200000)
+        assert sent.state in (STORED, SENT)
+        context._storage.save = save
+        assert await setup.world.run(sent.accepted())
+        await setup.world.run(setup.client.until_registered())
+        await setup.world.run(setup.client.settled())
+        await setup.goes_on()
+
+
+def full(number):
+    raise OSError(28)
