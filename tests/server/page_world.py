@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from typing import Any
 
 import httpx2
 
@@ -21,6 +22,7 @@ class Site:
         self.directory = directory
         self.lab = Lab(directory, ack_timeout=100, security=security)
         self._stack = contextlib.ExitStack()
+        self.process: Any = None
 
     async def start(self):
         await self.lab.start()
