@@ -31,6 +31,8 @@ _INBOUND = 1
 _OUTBOUND = 2
 
 _UDP = 17
+# Version 4, five words of 32 bits.
+_VERSION_AND_LENGTH = 4 << 4 | 5
 _HOP_LIMIT = 64
 _DO_NOT_FRAGMENT = 0x4000
 
@@ -83,7 +85,7 @@ def datagram(source: tuple[str, int], destination: tuple[str, int], payload: byt
 
 def _v4(source: bytes, destination: bytes, length: int) -> bytes:
     def header(check: int) -> bytes:
-        fields = (0x45, 0, 20 + length, 0, _DO_NOT_FRAGMENT, _HOP_LIMIT, _UDP, check)
+        fields = (_VERSION_AND_LENGTH, 0, 20 + length, 0, _DO_NOT_FRAGMENT, _HOP_LIMIT, _UDP, check)
         return struct.pack("!BBHHHBBH", *fields) + source + destination
 
     return header(~_folded(_sum(header(0))) & 0xFFFF)

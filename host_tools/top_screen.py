@@ -110,7 +110,7 @@ class Shown:
     def _table(self, most: int, width: int) -> Table:
         table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="reverse")
         wide = width >= 100
-        table.add_column("UE Service ID", no_wrap=True, overflow="ellipsis", ratio=3 if wide else 2)
+        table.add_column("UE", no_wrap=True, overflow="ellipsis", ratio=3 if wide else 2)
         table.add_column("state", no_wrap=True, overflow="ellipsis", width=15 if wide else 10)
         table.add_column("link", no_wrap=True, overflow="ellipsis", ratio=2)
         for name, columns in (("seen", 6), ("down", 6), ("up", 6), ("took", 6)):
