@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # The psk_identity_hint, and what a psk_identity begins with (TS 24.109, K.3.2).
 PREFIX = "3GPP-AKMA"
 # FC values of TS 33.535, A.2 to A.4.
-_FC_K_AKMA, _FC_A_TID, _FC_K_AF = 0x80, 0x81, 0x82
+_FC_K_AKMA, _FC_A_TID, _FC_K_AF = bytes.fromhex("808182")
 KEY_OCTETS = 32
 # An identity, with the prefix, has to fit into what TLS libraries take (OpenSSL: 256 octets).
 _LONGEST_A_KID = 200
