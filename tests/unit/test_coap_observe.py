@@ -365,6 +365,15 @@ def test_a_long_state_is_fetched_block_by_block():
     assert [message.observe for message in watch.wire.sent(A) if message.block2 > 0] == [ABSENT] * 6
 
 
+def test_a_long_state_comes_in_blocks_of_the_size_that_the_client_asks_for():
+    watch = Watch()
+    watch.client.szx = 2
+    watch.observe()
+    watch.set(body(200))
+    assert watch.seen == [b"0", body(200)]
+    assert max(len(message.payload) for message in watch.sent_by_server()) == 64
+
+
 def test_long_states_through_loss():
     for seed in range(1, 6):
         watch = Watch(

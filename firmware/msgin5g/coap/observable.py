@@ -58,8 +58,7 @@ class Observable:
         request = observer.request
         code, content_format, payload = self._render(request.query)
         options = self._options(observer, code, content_format)
-        key = (request.source(), n.GET, self._path, request.query)
-        piece = self._server.blocks().first_block(key, code, options, payload, now)
+        piece = self._first_block(request, code, options, payload, now)
 
         def on_end(exchange, how, message, now):
             observer.exchange = None
@@ -75,6 +74,21 @@ class Observable:
         except Full:
             # It does not acknowledge what it has been sent; it will register again when Max-Age has passed.
             self._observers.remove(request)
+
+    def _first_block(self, request, code, options, payload, now):
+        # What of the state goes with the notification; the observer fetches the rest with GET (RFC 7959, 3.4).
+        exponent = self._server._szx
+        if request.block2 != ABSENT:
+            exponent = min(exponent, block.szx(request.block2))
+        piece, more = block.cut(payload, 0, exponent)
+        if more:
+            from .server_blocks import etag
+
+            options.append(etag(payload))
+            key = (request.source(), n.GET, self._path, request.query)
+            self._server.blocks().keep_body(key, code, options, payload, now)
+            options.append((n.BLOCK2, block.value(0, True, exponent)))
+        return piece
 
     def _options(self, observer, code, content_format):
         options = []

@@ -75,15 +75,6 @@ class ServerBlocks:
         options.append((n.BLOCK2, block.value(number, more, exponent)))
         self._endpoint.respond(request, code, encode_options(options), piece, now)
 
-    def first_block(self, key, code, options, payload, now):
-        # What of a notification's body goes with it; the observer fetches the rest with GET (RFC 7959, 3.4).
-        piece, more = block.cut(payload, 0, self._szx)
-        if more:
-            options.append(etag(payload))
-            self.keep_body(key, code, options, payload, now)
-            options.append((n.BLOCK2, block.value(0, True, self._szx)))
-        return piece
-
     def keep_body(self, key, code, options, payload, now):
         kept = (code, [o for o in options if o[0] in (n.CONTENT_FORMAT, n.ETAG)], payload)
         self.downloads.put(key, kept, now)
