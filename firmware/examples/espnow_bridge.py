@@ -1,4 +1,5 @@
-# A bridge: carries what boards say by ESP-NOW to a gateway over a serial line, and back. It has no keys, and reads nothing.
+# A bridge: carries what boards say by ESP-NOW to a gateway over a serial line, and back. It has no keys, and reads
+# nothing.
 
 import asyncio
 
@@ -17,8 +18,8 @@ async def main(stream, waits=False):
     station.config(channel=CHANNEL)
     bridge = Bridge(stream, waits=waits, interface=station)
     bridge.start()
-    while True:
-        await asyncio.sleep(3600)
+    # For ever.
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

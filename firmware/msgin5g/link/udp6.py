@@ -1,5 +1,5 @@
-# CoAP over UDP in a network that has IPv6 alone: what differs is where a gateway is looked for. (A client that knows the
-# address of its gateway needs no more than UdpLink, whatever that is.)
+# CoAP over UDP in a network that has IPv6 alone: what differs is where a gateway is looked for. (A client that knows
+# the address of its gateway needs no more than UdpLink, whatever that is.)
 #
 #     Client(..., link=lambda endpoint: Udp6Link(endpoint, interface="wlan0"))
 #
