@@ -80,7 +80,11 @@ class State:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it; times are in seconds since 1970, durations in seconds."""
+        """All of it, with what is counted."""
+        return self.summary() | {"counters": dict(self.process.snapshot())}
+
+    def summary(self) -> dict[str, Any]:
+        """What one looks at first; times are in seconds since 1970, durations in seconds."""
         process = self.process
         watch = self.watch
         return {
@@ -97,5 +101,4 @@ class State:
             },
             "delivery_seconds": {side: watch.percentiles(side) for side in (UP, DOWN)},
             "per_minute": watch.per_minute(),
-            "counters": dict(process.snapshot()),
         }

@@ -106,7 +106,7 @@ class Views:
         names = self._devices.names(search, query.get("state", ""), query.get("after", ""), devices.PAGE + 1)
         rows = self._devices.rows(names[: devices.PAGE])
         more = rows[-1].ue if len(names) > devices.PAGE else None
-        return {"rows": rows, "next": more, "state": self._state.snapshot()}
+        return {"rows": rows, "next": more, "state": self._state.summary()}
 
     def _messages(self, query: Mapping[str, str]) -> dict[str, Any]:
         return {"seen": list(islice(self._fitting(query), _MOST_SHOWN))}

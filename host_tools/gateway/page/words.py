@@ -70,7 +70,7 @@ def duration(seconds: float | None) -> str:
     """A duration, with as many digits as one reads."""
     if seconds is None:
         return "–"
-    if seconds < 0.0995:
+    if seconds < 0.9995:
         return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
