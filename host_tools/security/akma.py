@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -131,7 +131,7 @@ class UeKeys(msgspec.Struct, kw_only=True, omit_defaults=True):
     ue_service_id: str
     server_service_id: str
     a_kid: str
-    af_fqdn: str
+    af_fqdn: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9.-]+$", max_length=253)]
     k_akma: str | None = None
     k_af: dict[str, str] = {}
     oscore_sender_id: str | None = None
@@ -145,6 +145,7 @@ class UeKeys(msgspec.Struct, kw_only=True, omit_defaults=True):
         keys = [*self.k_af.values(), *([self.k_akma] if self.k_akma else [])]
         if any(not re.fullmatch("[0-9a-fA-F]{64}", key) for key in keys):
             raise ValueError("k_akma, k_af: expected 64 hexadecimal digits")
+        self.k_af = {ua.lower(): key for ua, key in self.k_af.items()}
 
     def key(self, ua: bytes) -> bytes | None:
         """K_AF for a protocol; None when there is none."""

@@ -86,7 +86,7 @@ def test_a_key_file_has_k_akma_or_each_k_af(tmp_path):
     path = tmp_path / "keys.json"
     path.write_text(json.dumps(of_ue(k_akma=K_AUSF.hex())))
     assert akma.read(path).key(CCM8) == akma.k_af(K_AUSF, FQDN, CCM8)
-    path.write_text(json.dumps(of_ue(k_af={CCM8.hex(): "ab" * 32})))
+    path.write_text(json.dumps(of_ue(k_af={CCM8.hex().upper(): "ab" * 32})))
     assert akma.read(path).key(CCM8) == bytes.fromhex("ab" * 32)
     assert akma.read(path).key(akma.UA_OSCORE) is None
     with pytest.raises(ValueError, match="no key for OSCORE"):
@@ -104,6 +104,7 @@ def test_a_key_file_has_k_akma_or_each_k_af(tmp_path):
         (json.dumps(of_ue(k_akma="abc")), "64 hexadecimal digits"),
         (json.dumps(of_ue(k_af={"0100": 5})), "Expected `str`"),
         (json.dumps(of_ue(k_akma="00" * 32, a_kid="no realm")), "username@realm"),
+        (json.dumps(of_ue(k_akma="00" * 32, af_fqdn="")), "af_fqdn"),
     ],
 )
 def test_a_key_file_that_cannot_be_used_says_why_and_never_a_key(tmp_path, contents, told):
