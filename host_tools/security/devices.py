@@ -108,8 +108,8 @@ class Devices:
         Raises:
             EnrolmentError: it is enrolled already, or it is no name for a device.
         """
-        if not 1 <= len(ue_service_id) <= 255:
-            raise EnrolmentError(f"{ue_service_id!r}: a UE Service ID has 1 to 255 characters")
+        if not 1 <= len(ue_service_id) <= 255 or min(ue_service_id) < " ":
+            raise EnrolmentError(f"{ue_service_id!r}: a UE Service ID has 1 to 255 characters, no control characters")
         if ue_service_id == self.service_id:
             raise EnrolmentError(f"{ue_service_id} is the one that devices are enrolled at")
         with self._transaction() as change:
