@@ -332,6 +332,8 @@ async def test_what_cannot_be_enrolled_is_said_in_the_form(site):
         (UE, "", "is enrolled already; for another key revoke it first"),
         ("", "", "1 to 255 characters"),
         ("x" * 256, "", "1 to 255 characters"),
+        ("ue\n2026-11-22 [warning] revoked", "", "no control characters"),
+        ("ue\0", "", "no control characters"),
         (OTHER, "no port:x", "expected host:port"),
         (site.process.settings.ue_service_id, "", "is the one that devices are enrolled at"),
     ):

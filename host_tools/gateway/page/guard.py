@@ -20,7 +20,8 @@ _log = structlog.get_logger("msgin5g.page")
 
 COOKIE = "msgin5g_session"
 # What anybody may ask for.
-_OPEN = ("/healthz", "/metrics", "/login", "/static/")
+_OPEN = ("/healthz", "/metrics", "/login")
+_STATIC = "/static/"
 _SAFE = ("GET", "HEAD")
 # Octets of a form.
 _MOST_BODY = 4096
@@ -77,7 +78,7 @@ class Guard:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 # A picture or a script may be kept, nothing that is about devices.
-                kept = request.url.path.startswith("/static/")
+                kept = request.url.path.startswith(_STATIC)
                 headers.setdefault("Cache-Control", "no-cache" if kept else "no-store")
             await send(message)
 
@@ -87,7 +88,7 @@ class Guard:
         path = request.url.path
         if request.method not in _SAFE and (problem := self._cross_site(request)):
             return problem
-        if path.startswith(_OPEN) or self._operators.knows(request.cookies.get(COOKIE)):
+        if path in _OPEN or path.startswith(_STATIC) or self._operators.knows(request.cookies.get(COOKIE)):
             return None
         if path.startswith("/api/"):
             return self._without_token(request)
