@@ -47,8 +47,8 @@ def enrol(
         if address:
             check_device_address(address, "--address")
         with (
-            closing(_devices(found)) as devices,
-            devices.enrol(ue_service_id, address or _address(found)) as device,
+            closing(devices_of(found)) as devices,
+            devices.enrol(ue_service_id, address or listening_address(found)) as device,
         ):
             key_file.write(out, device)
     sys.stdout.write(
@@ -66,7 +66,7 @@ def revoke(settings: Settings, ue_service_id: UeServiceId) -> None:
 
     with told(settings):
         found = load_either(settings)
-        with closing(_devices(found)) as devices:
+        with closing(devices_of(found)) as devices:
             devices.revoke(ue_service_id)
     sys.stdout.write(json.dumps({"revoked": ue_service_id, "at": found.service_id}) + "\n")
 
@@ -79,18 +79,20 @@ def devices(
     from host_tools.cli import told
     from host_tools.settings import load_either
 
-    with told(settings), closing(_devices(load_either(settings))) as found:
+    with told(settings), closing(devices_of(load_either(settings))) as found:
         for device in found.all():
             sys.stdout.write(_line(device, as_json) + "\n")
 
 
-def _devices(settings: GatewaySettings | ServerSettings) -> Devices:
+def devices_of(settings: GatewaySettings | ServerSettings) -> Devices:
+    """Open the device registry of a gateway or server."""
     from host_tools.security.devices import Devices
 
     return Devices(settings.database, settings.service_id)
 
 
-def _address(settings: GatewaySettings | ServerSettings) -> str | None:
+def listening_address(settings: GatewaySettings | ServerSettings) -> str | None:
+    """``host:port`` that devices reach it at, None when it listens on all addresses."""
     if settings.host in _ANY or not settings.port:
         return None
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

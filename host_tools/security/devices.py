@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 # kid: what the device calls itself by in OSCORE, its Sender ID. number: the sequence numbers below it may have been
@@ -45,6 +45,10 @@ ON CONFLICT (ue_service_id) DO UPDATE SET master_secret = excluded.master_secret
 
 class EnrolmentError(ValueError):
     """A device can't be enrolled or revoked; the message says why, and what can be done."""
+
+
+class Overtaken(EnrolmentError):
+    """Another device has what was offered."""
 
 
 class Device(NamedTuple):
@@ -108,30 +112,105 @@ class Devices:
         Raises:
             EnrolmentError: it is enrolled already, or it is no name for a device.
         """
+        with self._transaction() as change:
+            device = self._made(ue_service_id, address, self._count(), keys)
+            self._add(device, change)
+            yield device
+
+    def offer(self, addresses: Mapping[str, str | None], *, rotate: bool = False) -> list[dict]:
+        """Make keys for devices that are not let in by them yet: :meth:`accept` does that.
+
+        For what takes longer than a file, a board for example: nothing is locked meanwhile, and an old key counts.
+
+        Args:
+            addresses: of the gateway, as :meth:`enrol` has it, for each UE Service ID.
+            rotate: new keys for those that are enrolled already.
+
+        Returns:
+            the contents of their ``device.json``.
+
+        Raises:
+            EnrolmentError: one is enrolled already and is not to be rotated, or it is no name for a device.
+        """
+        made, count = [], self._count()
+        for ue_service_id, address in addresses.items():
+            made.append(self._made(ue_service_id, address, count, rotate=rotate))
+            count += self._find(ue_service_id) is None
+        return made
+
+    def accept(self, offered: Iterable[dict], *, rotate: bool = False) -> None:
+        """Let devices in, all or none, by what :meth:`offer` has made for them; older keys of theirs end.
+
+        Raises:
+            Overtaken: others were enrolled meanwhile; a new offer is needed.
+            EnrolmentError: as offer().
+        """
+        with self._transaction() as change:
+            for device in offered:
+                known = self._find(device["ue_service_id"])
+                self._check(device["ue_service_id"], known, rotate=rotate)
+                kid = known.kid if known else _kid(self._count())
+                if kid.hex() != device["oscore"]["sender_id"]:
+                    raise Overtaken("others were enrolled at the same time; repeat the command")
+                self._add(device, change)
+
+    def holds(self, device: dict) -> bool:
+        """Would the device that has this in its ``device.json`` be let in?"""
+        row = self._database.execute(
+            "SELECT kid, master_secret, master_salt FROM devices WHERE ue_service_id = ? AND NOT revoked",
+            (device.get("ue_service_id"),),
+        ).fetchone()
+        oscore = device.get("oscore")
+        return (
+            row is not None
+            and isinstance(oscore, dict)
+            and device.get("gateway_ue_service_id") == self.service_id
+            and [octets.hex() for octets in row]
+            == [oscore.get(name) for name in ("sender_id", "master_secret", "master_salt")]
+        )
+
+    def _check(self, ue_service_id: str, known: Device | None, *, rotate: bool) -> None:
         if not 1 <= len(ue_service_id) <= 255 or min(ue_service_id) < " ":
             raise EnrolmentError(f"{ue_service_id!r}: a UE Service ID has 1 to 255 characters, no control characters")
         if ue_service_id == self.service_id:
             raise EnrolmentError(f"{ue_service_id} is the one that devices are enrolled at")
-        with self._transaction() as change:
-            known = self._find(ue_service_id)
-            if known and not known.revoked:
-                raise EnrolmentError(
-                    f"{ue_service_id} is enrolled already; for another key `msgin5g revoke` it first"
-                )
-            # No row is ever removed: the next number was never used.
-            kid = known.kid if known else _kid(self._count())
-            secret, salt = keys or (os.urandom(_SECRET_OCTETS), os.urandom(_SALT_OCTETS))
-            self._database.execute(_ADD, (kid, ue_service_id, secret, salt, int(time.time()), change))
-            device: dict = {"ue_service_id": ue_service_id, "gateway_ue_service_id": self.service_id}
-            if address:
-                device["gateway"] = address
-            device["oscore"] = {
-                "master_secret": secret.hex(),
-                "master_salt": salt.hex(),
-                "sender_id": kid.hex(),
-                "recipient_id": "",
-            }
-            yield device
+        if known and not known.revoked and not rotate:
+            raise EnrolmentError(
+                f"{ue_service_id} is enrolled already; for another key `msgin5g revoke` it first"
+            )
+
+    def _made(
+        self,
+        ue_service_id: str,
+        address: str | None,
+        count: int,
+        keys: tuple[bytes, bytes] | None = None,
+        *,
+        rotate: bool = False,
+    ) -> dict:
+        # What a device is to be given. count: of the devices that there are before it.
+        known = self._find(ue_service_id)
+        self._check(ue_service_id, known, rotate=rotate)
+        # No row is ever removed: the next number was never used.
+        kid = known.kid if known else _kid(count)
+        secret, salt = keys or (os.urandom(_SECRET_OCTETS), os.urandom(_SALT_OCTETS))
+        device: dict = {"ue_service_id": ue_service_id, "gateway_ue_service_id": self.service_id}
+        if address:
+            device["gateway"] = address
+        device["oscore"] = {
+            "master_secret": secret.hex(),
+            "master_salt": salt.hex(),
+            "sender_id": kid.hex(),
+            "recipient_id": "",
+        }
+        return device
+
+    def _add(self, device: dict, change: int) -> None:
+        oscore = device["oscore"]
+        kid, secret, salt = [
+            bytes.fromhex(oscore[name]) for name in ("sender_id", "master_secret", "master_salt")
+        ]
+        self._database.execute(_ADD, (kid, device["ue_service_id"], secret, salt, int(time.time()), change))
 
     def revoke(self, ue_service_id: str) -> None:
         """Refuse a device from now on.

@@ -18,7 +18,7 @@ from world import World
 
 from host_tools.security import key_file
 from host_tools.security.contexts import REVOKED, DeviceContexts
-from host_tools.security.devices import Devices, EnrolmentError
+from host_tools.security.devices import Devices, EnrolmentError, Overtaken
 from host_tools.settings import SettingsError
 from host_tools.store import SqliteStore
 
@@ -93,6 +93,46 @@ def test_revoked_and_enrolled_anew(devices):
     second = enrol(devices, UE)["oscore"]
     assert first["sender_id"] == second["sender_id"] and first["master_secret"] != second["master_secret"]
     assert not devices.all()[0].revoked
+
+
+def test_what_is_offered_counts_when_it_is_accepted(devices):
+    offered = devices.offer({UE: "gw:5683", OTHER: None})
+    assert devices.all() == [] and not devices.holds(offered[0])
+    assert [one["oscore"]["sender_id"] for one in offered] == ["00", "01"]
+    devices.accept(offered)
+    assert all(map(devices.holds, offered))
+    for refused in (lambda: devices.offer({UE: None}), lambda: devices.accept(offered)):
+        with pytest.raises(EnrolmentError, match="is enrolled already"):
+            refused()
+
+
+def test_of_two_offers_at_a_time_the_second_is_overtaken(devices):
+    first, second = devices.offer({UE: None}), devices.offer({OTHER: None})
+    devices.accept(second)
+    with pytest.raises(Overtaken):
+        devices.accept(first)
+    assert [one.ue_service_id for one in devices.all()] == [OTHER]
+
+
+def test_nobody_waits_while_an_offer_is_on_its_way(devices, path):
+    [offered] = devices.offer({UE: None})
+    with contextlib.closing(Devices(path, GATEWAY)) as elsewhere:
+        enrol(elsewhere, OTHER)
+    with pytest.raises(Overtaken):
+        devices.accept([offered])
+
+
+def test_what_is_no_device_of_ours_is_not_held(devices):
+    given = enrol(devices, UE)
+    for other in (
+        {},
+        {"ue_service_id": UE},
+        given | {"oscore": []},
+        given | {"gateway_ue_service_id": "g@b"},
+    ):
+        assert not devices.holds(other)
+    devices.revoke(UE)
+    assert not devices.holds(given)
 
 
 # -- contexts of a running process
@@ -193,6 +233,20 @@ def test_enrolled_and_revoked_while_it_runs(path, devices, capsys):
     # Its number has been used by the new key; whatever it says is refused.
     assert site.endpoint.counters["oscore_replayed"] == 1 and site.served.count(UE) == 2
     assert "device revoked" in capsys.readouterr().out
+
+
+def test_a_key_that_is_rotated_while_it_runs(path, devices):
+    site = Site(path)
+    given = enrol(devices, UE)
+    one = site.device(given, "ue-1")
+    assert one.ask() == "2.04"
+    [offered] = devices.offer({UE: None}, rotate=True)
+    assert offered["oscore"]["sender_id"] == given["oscore"]["sender_id"]
+    # Not before it is accepted.
+    assert site.device(offered, "ue-2").ask() is None and one.ask() == "2.04"
+    devices.accept([offered], rotate=True)
+    assert one.ask() is None and site.device(offered, "ue-3").ask() == "2.04"
+    assert devices.holds(offered) and not devices.holds(given)
 
 
 def test_a_device_is_spoken_to_by_name_before_it_is_heard_and_no_number_is_used_twice(path, devices):
