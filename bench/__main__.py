@@ -12,7 +12,18 @@ from rich.table import Table
 
 from bench import document
 
-NAMES = ("codec", "oscore", "accepts", "relay", "latency", "octets", "flash", "heap", "smallest_heap")
+NAMES = (
+    "codec",
+    "oscore",
+    "accepts",
+    "relay",
+    "relay_parts",
+    "latency",
+    "octets",
+    "flash",
+    "heap",
+    "smallest_heap",
+)
 
 
 def main() -> int:

@@ -109,6 +109,7 @@ class Client:
     def __init__(self, endpoint, szx=block.LARGEST_SZX, most_body=4096):
         self.endpoint = endpoint
         self.szx = szx
+        self._most_in_one = block.size(szx)
         self.most_body = most_body
         self.bodies_too_large = 0
         # Requests in several blocks (client_blocks.py), once there was one.
@@ -123,7 +124,7 @@ class Client:
         # options: (number, value) pairs. on_response(response, now) is called once. context: see
         # Endpoint.request(). Raises endpoint.Full.
         transfer = Transfer(self, address, code, options, payload, on_response, confirmable, context)
-        if len(payload) > block.size(self.szx):
+        if len(payload) > self._most_in_one:
             if not self.uploads:
                 from .client_blocks import Uploads
 

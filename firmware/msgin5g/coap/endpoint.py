@@ -247,7 +247,7 @@ class Endpoint(Transmission):
         elif message.code == n.EMPTY:
             self._acknowledged(exchange, now)
         elif message.code >= n.CREATED and exchange.wants_response and message.has_token(exchange.token):
-            if self._opens(exchange, message):
+            if not exchange.context or self._opens(exchange, message):
                 self._response(exchange, message, now)
         else:
             self.counters["unexpected"] += 1
@@ -276,7 +276,7 @@ class Endpoint(Transmission):
             self.counters["unexpected"] += 1
             self._reject(message, address)
             return
-        if peer is None or not self._opens(exchange, message):
+        if peer is None or (exchange.context and not self._opens(exchange, message)):
             return
         if message.unrecognized:
             self._reject(message, address)
@@ -289,9 +289,7 @@ class Endpoint(Transmission):
         self._response(exchange, message, now)
 
     def _opens(self, exchange, message):
-        # Whether a response is what it seems. If not, whoever sent it, the exchange goes on (RFC 8613, 8.4).
-        if not exchange.context:
-            return True
+        # Whether a protected response is what it seems. If not, whoever sent it, the exchange goes on (RFC 8613, 8.4).
         try:
             self.security.open_response(exchange, message)
         except Refused as refused:

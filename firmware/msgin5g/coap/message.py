@@ -120,6 +120,9 @@ class Message:
                     self._not_understood(number)
                 self._path = self._path or start
                 self._path_end = end
+            elif number == n.CONTENT_FORMAT and length == 1:
+                if self.content_format < 0:
+                    self.content_format = data[at]
             else:
                 self._option(number, start, at, end)
             at = end
@@ -238,7 +241,7 @@ class Message:
 
     def query(self):
         # "a=1&b=2" for the parameters a=1 and b=2; None where one is not UTF-8 or has an ampersand inside.
-        return self._joined(self._query, self._query_end, "&")
+        return self._joined(self._query, self._query_end, "&") if self._query else ""
 
     def location(self):
         return self._joined(self._location, self._location_end, "/")

@@ -55,7 +55,8 @@ class Server:
 
     def respond(self, request, code, now, payload=b"", content_format=ABSENT, options=()):
         if not options and request.block1 == request.block2 == ABSENT and len(payload) <= 1 << self._szx + 4:
-            self.endpoint.respond(request, code, self._content_format(content_format), payload, now)
+            encoded = b"" if content_format == ABSENT else self._content_format(content_format)
+            self.endpoint.respond(request, code, encoded, payload, now)
             return
         options = list(options)
         if content_format != ABSENT:
@@ -72,8 +73,6 @@ class Server:
         self.endpoint.respond(request, code, encode_options(options) if options else b"", payload, now)
 
     def _content_format(self, content_format):
-        if content_format == ABSENT:
-            return b""
         if content_format != self._usual:
             self._usual_encoded = encode_options([(n.CONTENT_FORMAT, content_format)])
             self._usual = content_format

@@ -207,7 +207,8 @@ class Transmission:
             exchange.datagram = None
             del self._outstanding[peer.number << 16 | exchange.mid]
             peer.outstanding -= 1
-            self._start_waiting(peer, now)
+            if peer.waiting:
+                self._start_waiting(peer, now)
         elif exchange.mid < 0 and exchange in peer.waiting:
             peer.waiting.remove(exchange)
 

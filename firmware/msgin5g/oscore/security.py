@@ -25,6 +25,8 @@ class Security:
         # to be shown: anybody can have sent it.
         self.told = None
         self._counters = None
+        # The additional data of the latest request, which its response needs too.
+        self._aad = self._aad_context = self._aad_piv = None
         # What is being sealed, and what was opened. They grow.
         self._plain = memoryview(bytearray(64))
         self._opened = bytearray(64)
@@ -77,7 +79,9 @@ class Security:
             made = nonce(context.sender_iv, piv)
         else:
             made = nonce(context.recipient_iv, request.piv)
-        aad = additional_data(context.recipient_id, request.piv)
+        aad = self._aad
+        if self._aad_context is not context or self._aad_piv != request.piv:
+            aad = additional_data(context.recipient_id, request.piv)
         return self._seal(context, made, aad, value, request.outer, code, options, payload)
 
     def _seal(self, context, made, aad, value, outer, code, options, payload):
@@ -122,7 +126,11 @@ class Security:
         if context.is_replay(number):
             raise Refused(REPLAYED, n.UNAUTHORIZED, b"Replay detected")
         shown = n.CONTENT if message.code == n.FETCH else n.CHANGED
-        self._open(message, context, nonce(context.recipient_iv, piv), additional_data(kid, piv))
+        aad = additional_data(kid, piv)
+        self._open(message, context, nonce(context.recipient_iv, piv), aad)
+        self._aad_context = context
+        self._aad_piv = piv
+        self._aad = aad
         if message.code >= n.CREATED:
             raise undecodable()
         challenge = None
