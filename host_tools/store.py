@@ -81,6 +81,8 @@ DROP INDEX messages_by_hop;
 REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
 _CHECKPOINT = "wal_autocheckpoint=8000"
+# How much longer than a message a report on it may be, in octets.
+_LONGER = 512
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
 _PURGE_STEP = 500
 
@@ -149,6 +151,8 @@ class SqliteStore:
         self._fresh: set[int] = set()
         # Keys of those removed and not written yet.
         self._gone: set[int] = set()
+        # Octets that may be put in their place before the next commit.
+        self._freed = 0
         self.duplicates = Duplicates(most_known, REMEMBERED)
         self._known_row = self._load_known()
         # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
@@ -207,6 +211,7 @@ class SqliteStore:
         if self._broken:
             raise self._broken
         self._write()
+        self._freed = 0
         if self._open:
             try:
                 self._execute("COMMIT")
@@ -273,10 +278,12 @@ class SqliteStore:
         identity = _identity(hop, originator, kind, message_id, segment)
         if identity in self._fresh or identity in self.duplicates:
             return None
-        if self._count >= self._most_messages or self._octets + len(body) > self._most_octets:
-            raise Full
-        if self.disk_low:
-            raise NoSpace
+        full = self._count >= self._most_messages or self._octets + len(body) > self._most_octets
+        if full or self.disk_low:
+            # What takes the place of what goes has room: a report on it, most likely.
+            if len(body) > self._freed:
+                raise Full if full else NoSpace
+            self._freed -= len(body)
         key = self._next_key
         self._next_key = key + 1
         self._count += 1
@@ -359,6 +366,7 @@ class SqliteStore:
             self._gone.add(item.key)
             self._count -= 1
             self._octets -= len(item.body)
+            self._freed += len(item.body) + _LONGER
 
     def pending(self, hop: str, after: int, most: int, priority: int | None = None) -> list[Item]:
         """The oldest messages for a hop with a key above ``after``, of one priority or of all."""

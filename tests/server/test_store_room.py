@@ -68,3 +68,24 @@ def test_the_next_of_one_originator(tmp_path):
     assert [item.message_id for item in found] == ["m-2", "m-6", "m-8"]
     assert [item.message_id for item in store.pending_of(UP, "a", -1, keys[11], 2, 1)] == ["m-0", "m-2"]
     assert store.pending_of(UP, "c", -1, keys[11], 2, 1) == []
+
+
+def test_what_takes_the_place_of_what_goes_has_room_on_a_disk_that_is_nearly_full(tmp_path):
+    # A report on a message that has failed, even where it is longer.
+    store = SqliteStore(tmp_path / "a.sqlite", most_octets=1000)
+    items = [put(store, number, 500) for number in range(2)]
+    store.commit()
+    store.disk_low = True
+    store.remove(items[0])
+    report = put(store, 3, 700)
+    assert report and store.octets == 1200
+    # One for one, and not later.
+    with pytest.raises(Full):
+        put(store, 4, 500)
+    store.commit()
+    store.remove(items[1])
+    store.commit()
+    store.remove(report)
+    store.commit()
+    with pytest.raises(NoSpace):
+        put(store, 5)
