@@ -70,6 +70,7 @@ async def _play(site, ledger, chance, result, seconds):
     await site.start()
     traffic = Traffic(site, ledger, chance, seconds)
     faults = Faults(site, ledger, chance, seconds)
+    (site.directory / "plan.txt").write_text("".join(f"{fault}\n" for fault in faults.plan))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(faults.run())
         for sender in traffic.tasks():
