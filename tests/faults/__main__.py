@@ -1,12 +1,15 @@
 """`make faults`: the campaign of faults.
 
 $RUNS runs (200 when not said), seeds counted up from $SEED or from one that chance gives. $SEED alone repeats one run.
+Interrupted, it tells what came of the runs until then.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -28,7 +31,9 @@ def main():
     if mpy.main():
         return "the firmware does not compile"
     print(f"{runs} runs, the first: SEED={first}")
-    with Screen(runs) as screen:
+    # Also where it was started in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with Screen(runs) as screen, contextlib.suppress(KeyboardInterrupt):
         for number in range(first, first + runs):
             screen.begin(number)
             folder = KEPT / str(number)

@@ -30,7 +30,7 @@ class Screen:
         failed = [result for result in self._results if result.wrong]
         table = Table("run", "seed", "ok", "failed", "messages", "faults")
         table.add_row(
-            f"{len(self._results) + 1} of {self._runs}",
+            f"{min(len(self._results) + 1, self._runs)} of {self._runs}",
             str(self._seed),
             str(len(self._results) - len(failed)),
             f"[red]{len(failed)}" if failed else "0",
