@@ -53,6 +53,7 @@ def _become(board):
     sys.modules["sys"] = _Sys(board["platform"], board["machine"])
     sys.argv[:] = [""]
 
+
 def _open_air(network):
     try:
         file = open("air.json")

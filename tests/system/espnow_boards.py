@@ -11,10 +11,10 @@ import sys
 import termios
 
 import espnow_bridge
-from espnow_fake import Air
 from msgin5g import provisioning
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.link.espnow import EspNowLink
+from msgin5g_testing.espnow import Air
 
 LINE, LONGEST, COUNT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 AS = "as@example.org"

@@ -13,7 +13,6 @@ from tests.system.processes import seed, until
 from tests.system.test_serial import Line
 
 BOARDS = Path(__file__).with_name("espnow_boards.py")
-SUPPORT = mpy.ROOT / "tests" / "unit" / "support"
 EXAMPLES = mpy.SOURCE / "examples"
 BRIDGE = "24:0a:c4:00:00:01"
 # All boards are one process.
@@ -26,7 +25,8 @@ class Boards:
 
     def __init__(self, library, line, longest, folders):
         self.lines = []
-        path = f"{library}:{EXAMPLES}:{SUPPORT}:.frozen"
+        # The modelled radios are in the source alone.
+        path = f"{library}:{EXAMPLES}:{mpy.SOURCE}:.frozen"
         self._environment = os.environ | {"MICROPYPATH": path}
         self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", str(BOARDS)]
         self._command += [line.board_end, str(longest), str(COUNT), *map(str, folders)]

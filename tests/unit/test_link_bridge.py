@@ -4,7 +4,6 @@ import asyncio
 import random
 import struct
 
-from espnow_fake import BROADCAST, Air
 from msgin5g.coap import numbers as n
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import Endpoint, Parameters
@@ -12,6 +11,7 @@ from msgin5g.coap.server import Server
 from msgin5g.link.bridge import ABOUT, MAC_OCTETS, NOBODY, Bridge
 from msgin5g.link.espnow import EspNowLink
 from msgin5g.link.slip import Deframer, Framer
+from msgin5g_testing.espnow import BROADCAST, Air
 from test_link_serial import Uart, Wire
 
 RUNTIMES = ("micropython",)

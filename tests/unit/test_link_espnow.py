@@ -5,13 +5,13 @@ import gc
 import random
 
 from coap_pair import body
-from espnow_fake import BROADCAST, Air
 from msgin5g.coap import block
 from msgin5g.coap import numbers as n
 from msgin5g.coap.client import Client
 from msgin5g.coap.endpoint import TIMEOUT, Endpoint, Parameters
 from msgin5g.coap.server import Server
 from msgin5g.link.espnow import EspNowLink
+from msgin5g_testing.espnow import BROADCAST, Air
 
 RUNTIMES = ("micropython",)
 

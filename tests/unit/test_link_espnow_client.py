@@ -3,11 +3,11 @@
 import asyncio
 import random
 
-from espnow_fake import Air
 from msgin5g import Client, wire
 from msgin5g.client import NOT_PROTECTED
 from msgin5g.coap.endpoint import Parameters
 from msgin5g.link.espnow import EspNowLink
+from msgin5g_testing.espnow import Air
 from server import FakeServer
 
 RUNTIMES = ("micropython",)
