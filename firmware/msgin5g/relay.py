@@ -6,6 +6,7 @@ from .coap import numbers as coap
 from .coap.client import Response
 from .coap.endpoint import TIMEOUT
 from .coap.endpoint import Full as EndpointFull
+from .coap.exchange import ends_quarter, quarter_bit
 from .delivery import AGAIN, DONE, LATER, LOW
 from .gateway_downlink import Downlink
 from .gateway_fair import FairDelivery
@@ -181,7 +182,7 @@ class Relay:
         addresses = self.server_addresses
         for _ in range(len(addresses) - 1):
             peer = self._up.peer(addresses[0], now)
-            if peer is not None and peer.has_mid():
+            if peer is not None and not _without_mid(peer):
                 break
             addresses.append(addresses.pop(0))
         return addresses[0]
@@ -310,6 +311,12 @@ class Relay:
                 self.report_failure(item, wire.EXPIRED, now)
             elif item.kind == wire.MSG:
                 self.tell_client(item, wire.DELIVERY_FAILED, wire.EXPIRED, now)
+
+
+def _without_mid(peer):
+    # The next Message ID begins a quarter that rests.
+    mid = peer.next_mid
+    return ends_quarter(mid - 1 & 0xFFFF) and peer.resting & quarter_bit(mid)
 
 
 def _ignore(response, now):

@@ -83,15 +83,10 @@ class Peer:
         self.waiting = []
         self.last_used = now
 
-    def has_mid(self):
-        # Not while all Message IDs are too young to be used again.
-        mid = self.next_mid
-        return mid % _QUARTER != 0 or not self.resting & quarter_bit(mid)
-
     def take_mid(self):
-        # The next Message ID, or -1 when it has none.
+        # The next Message ID, or -1 while all of them are too young to be used again.
         mid = self.next_mid
-        if not self.has_mid():
+        if mid % _QUARTER == 0 and self.resting & quarter_bit(mid):
             return -1
         self.next_mid = (mid + 1) & 0xFFFF
         return mid
