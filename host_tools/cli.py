@@ -20,8 +20,10 @@ from host_tools import (
     cli_capture,
     cli_deploy,
     cli_devices,
+    cli_doctor,
     cli_find,
     cli_limits,
+    cli_monitor,
     cli_top,
     logs,
 )
@@ -73,7 +75,14 @@ for command in (cli_devices.enrol, cli_devices.revoke, cli_devices.devices, cli_
     app.command()(command)
 for command in (cli_capture.capture, cli_find.find, cli_top.top):
     app.command()(command)
-for command in (cli_boards.boards, cli_boards.flash, cli_deploy.deploy, cli_boards.pretend):
+for command in (
+    cli_boards.boards,
+    cli_boards.flash,
+    cli_deploy.deploy,
+    cli_monitor.monitor,
+    cli_doctor.doctor,
+    cli_boards.pretend,
+):
     app.command()(command)
 app.add_typer(cli_akma.app, name="akma")
 

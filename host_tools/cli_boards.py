@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BoardName = Annotated[
     str, typer.Argument(help="Kind of board, as `msgin5g boards` lists them.", metavar="BOARD")
 ]
+Port = Annotated[str | None, typer.Option(help="Serial port; needed when several boards are here.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for scripts.")]
 
 

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from host_tools.cli_boards import AsJson, BoardName, progress, told
+from host_tools.cli_boards import AsJson, BoardName, Port, progress, told
 
 if TYPE_CHECKING:
     from host_tools.boards.serial_board import SerialBoard
-
-Port = Annotated[str | None, typer.Option(help="Serial port; needed when several boards are here.")]
 
 
 def deploy(

@@ -1,4 +1,11 @@
 import pytest
+from on_flash import firmware
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """A folder with what is on every board: its lib and main.py."""
+    return firmware(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(autouse=True)

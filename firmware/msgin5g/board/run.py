@@ -17,6 +17,7 @@ from .. import provisioning, ticks
 from ..application import RegistrationRefused
 from . import led as patterns
 from . import settings as board_settings
+from .console import Console
 from .crashes import Crashes
 from .led import Led
 from .log import Log
@@ -103,12 +104,14 @@ class Board:
     async def _tend(self, crashes):
         started = _now()
         well = False
+        console = Console(self.state)
         while True:
             now = _now()
             if self.wifi:
                 self.wifi.step(now)
             self.led.show(self._pattern(), now)
             self.led.step(now)
+            console.step()
             if self.watchdog:
                 self.watchdog.feed()
             if not well and ticks.diff(now, started) > _WELL * 1000:
@@ -235,6 +238,10 @@ def main():
         settings = board_settings.read()
     except board_settings.Unusable as unusable:
         log.complain(unusable.args[0])
+        if isinstance(unusable, board_settings.Missing):
+            from . import paste
+
+            paste.ask(machine, log)
         return
     board = Board(settings, machine, log)
     try:

@@ -10,11 +10,16 @@ import json
 
 FILE = "settings.json"
 LINKS = ("wifi", "serial", "espnow")
-_DEFAULTS = {"networks": [], "pins": {}, "baud": 115200, "watchdog": 60, "ntp": None, "channel": 1}
+DEFAULTS = {"networks": [], "pins": {}, "baud": 115200, "watchdog": 60, "ntp": None, "channel": 1}
 
 
 class Unusable(Exception):
     # args[0] says what is wrong with the file.
+    pass
+
+
+class Missing(Unusable):
+    # It was never provisioned.
     pass
 
 
@@ -23,20 +28,21 @@ def read(file=FILE):
         with open(file) as opened:
             settings = json.load(opened)
     except OSError:
-        raise Unusable("there is no file %s: `msgin5g provision` writes it" % file)
+        raise Missing("there is no file %s: `msgin5g provision` writes it" % file)
     except ValueError:
         raise Unusable(file + " is not JSON: `msgin5g provision` writes it anew")
     if not isinstance(settings, dict):
         raise Unusable(file + " is no JSON object")
-    for key, value in _DEFAULTS.items():
-        settings.setdefault(key, value)
-    complaint = _complaint(settings)
-    if complaint:
-        raise Unusable("%s: %s" % (file, complaint))
+    wrong = complaint(settings)
+    if wrong:
+        raise Unusable("%s: %s" % (file, wrong))
     return settings
 
 
-def _complaint(settings):
+def complaint(settings):
+    # What is wrong with it, None when nothing is. What is missing is put there.
+    for key, value in DEFAULTS.items():
+        settings.setdefault(key, value)
     link = settings.get("link")
     if link not in LINKS:
         return "link = %r: expected one of %s" % (link, ", ".join(LINKS))

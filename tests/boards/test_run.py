@@ -1,65 +1,18 @@
 """A board by itself, from being switched on: Wi-Fi, the application, crashes, the watchdog. There is no gateway here."""
 
 import json
-import os
-import re
-import select
 import shutil
-import time
 
 import pytest
+from on_flash import DEVICE, SETTINGS, Console, give
 
 from host_tools.boards import board as boards
-from host_tools.setup import micropython, mpy
+from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
 pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 
-SETTINGS = {
-    "board": "ESP32_GENERIC",
-    "link": "wifi",
-    "networks": [["home", "secret"]],
-    "pins": {"led": 2, "led_on": 1},
-    "watchdog": 2,
-}
-DEVICE = {
-    "ue_service_id": "ue-1@lab",
-    "gateway": "127.0.0.1:9",
-    "gateway_ue_service_id": "gateway@lab",
-    "oscore": {"master_secret": "00" * 16, "master_salt": "01" * 8, "sender_id": "05", "recipient_id": ""},
-}
 GOOD = "async def main(ue, board):\n    print('app runs')\n"
-
-
-class Console:
-    """What a board prints."""
-
-    def __init__(self, board):
-        self._file = os.open(board.port, os.O_RDWR)
-        self.text = ""
-
-    def type(self, text):
-        os.write(self._file, text.encode())
-
-    def wait(self, pattern, seconds=20):
-        end = time.monotonic() + seconds
-        while not re.search(pattern, self.text):
-            left = end - time.monotonic()
-            assert left > 0, f"no {pattern!r} in:\n{self.text}"
-            if select.select([self._file], [], [], left)[0]:
-                self.text += os.read(self._file, 4096).decode()
-        found, self.text = self.text, ""
-        return found
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """What is on every board: its lib and main.py."""
-    assert not mpy.compile_all()
-    folder = tmp_path_factory.mktemp("files")
-    shutil.copytree(mpy.ROOT / "build" / "mpy" / "msgin5g", folder / "lib" / "msgin5g")
-    shutil.copy(mpy.SOURCE / "main.py", folder)
-    return folder
 
 
 @pytest.fixture
@@ -71,9 +24,7 @@ def switched_on(library, tmp_path):
         pretended = PretendedBoard(tmp_path / "board", boards.load("ESP32_GENERIC").pretence())
         files = tmp_path / "files"
         shutil.copytree(library, files)
-        (files / "app.py").write_text(app)
-        (files / "settings.json").write_text(json.dumps(SETTINGS | settings))
-        (files / "device.json").write_text(json.dumps(DEVICE))
+        give(files, app, SETTINGS | settings, DEVICE)
         pretended.fill(files)
         (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
         made.append(pretended.__enter__())
