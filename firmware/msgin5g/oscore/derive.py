@@ -23,7 +23,7 @@ def from_credentials(stored, storage, name="", window=32, stride=64):
 
 def keys(secret, salt, sender_id, recipient_id, id_context):
     # (sender key, recipient key, common IV)
-    extracted = _hmac(salt, secret)
+    extracted = hmac(salt, (secret,))
     return (
         _expand(extracted, _info(sender_id, id_context, "Key", 16), 16),
         _expand(extracted, _info(recipient_id, id_context, "Key", 16), 16),
@@ -46,13 +46,15 @@ def _byte_string(octets):
 
 def _expand(extracted, info, length):
     # One block of the hash is enough.
-    return _hmac(extracted, info + b"\x01")[:length]
+    return hmac(extracted, (info, b"\x01"))[:length]
 
 
-def _hmac(key, message):
-    # RFC 2104; MicroPython has no module for it.
+def hmac(key, pieces):
+    # RFC 2104, of a message in pieces; MicroPython has no module for it.
     if len(key) > 64:
         key = sha256(key).digest()
     key = key + bytes(64 - len(key))
-    inner = sha256(bytes([octet ^ 0x36 for octet in key]) + message).digest()
-    return sha256(bytes([octet ^ 0x5C for octet in key]) + inner).digest()
+    inner = sha256(bytes([octet ^ 0x36 for octet in key]))
+    for piece in pieces:
+        inner.update(piece)
+    return sha256(bytes([octet ^ 0x5C for octet in key]) + inner.digest()).digest()

@@ -1,5 +1,6 @@
 """An OSCORE context from its master secret (RFC 8613, 3.2.1)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from .context import Context
@@ -29,3 +30,6 @@ def keys(
     secret: bytes, salt: bytes, sender_id: bytes, recipient_id: bytes, id_context: bytes | None
 ) -> tuple[bytes, bytes, bytes]:
     """Return sender key, recipient key and common IV."""
+
+def hmac(key: bytes, pieces: Iterable[bytes | memoryview]) -> bytes:
+    """Return the HMAC-SHA-256 (RFC 2104) of a message in pieces."""
