@@ -23,7 +23,7 @@ class Inbox:
         # What a large message is put together with; loaded when the first segment comes, or is there already.
         self._reassembly = None
         # A large message that the application is reading.
-        self._reading = None
+        self.reading = None
 
     def start(self, now):
         if self._store.pending(SEGMENTS, -1, 1):
@@ -144,9 +144,9 @@ class Inbox:
             items = self._store.pending(INBOX, -1, 1)
             if not items:
                 break
-            elements = self._elements(items[0])
+            elements = self.elements_of(items[0])
             if elements:
-                self._hand_over(items[0], elements, now)
+                self.hand_over(items[0], elements, now)
                 return Received(elements)
         while self._reassembly and self._reassembly.whole:
             message = self._reassembly.whole[0]
@@ -156,11 +156,11 @@ class Inbox:
                 self._ue.counters["unreadable"] += 1
                 self._reassembly.lose(message, now)
                 continue
-            self._reading = message, elements
+            self.reading = message, elements
             return Received(elements, message)
         return None
 
-    def _elements(self, item):
+    def elements_of(self, item):
         # None when it can't be read any more.
         try:
             return self.decode(item.body)
@@ -174,7 +174,7 @@ class Inbox:
         self._store.remove(item)
         return None
 
-    def _hand_over(self, item, elements, now):
+    def hand_over(self, item, elements, now):
         # Its report takes its place. Raises store.Full when that can't be: then it has not been taken.
         report = None
         self._store.remove(item)
@@ -191,9 +191,9 @@ class Inbox:
             self._outbox.add(report, now)
 
     def finish(self, now):
-        if self._reading:
-            message, elements = self._reading
-            self._reading = None
+        if self.reading:
+            message, elements = self.reading
+            self.reading = None
             self._reassembly.remove(message)
             if elements.get(wire.DELIVERY_STATUS_REQUIRED):
                 self._outbox.put_report(messages.report_on(elements), now)
