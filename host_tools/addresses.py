@@ -49,5 +49,10 @@ def check_device_address(text: str, key: str) -> None:
     Raises:
         SettingsError: neither ``host:port`` nor, for ESP-NOW, the MAC address of a bridge's radio.
     """
-    if not _MAC.fullmatch(text):
+    if not is_mac(text):
         host_and_port(text, key)
+
+
+def is_mac(text: str) -> bool:
+    """Is it a MAC address, ``24:0a:c4:00:01:10``?"""
+    return _MAC.fullmatch(text) is not None
