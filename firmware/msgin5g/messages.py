@@ -354,7 +354,7 @@ def new_message_id(octets):
     octets = bytearray(octets)
     octets[6] = octets[6] & 0x0F | 0x40
     octets[8] = octets[8] & 0x3F | 0x80
-    text = str(hexlify(octets), "ascii")
+    text = str(hexlify(bytes(octets)), "ascii")
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
