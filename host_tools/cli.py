@@ -24,6 +24,7 @@ from host_tools import (
     cli_find,
     cli_limits,
     cli_monitor,
+    cli_provision,
     cli_top,
     logs,
 )
@@ -79,6 +80,7 @@ for command in (
     cli_boards.boards,
     cli_boards.flash,
     cli_deploy.deploy,
+    cli_provision.provision,
     cli_monitor.monitor,
     cli_doctor.doctor,
     cli_boards.pretend,

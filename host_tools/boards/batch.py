@@ -7,11 +7,12 @@ import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from host_tools.boards import board as boards
 from host_tools.boards.board import Board, BoardError
 from host_tools.boards.provision import Wish, complaints
+from host_tools.security.devices import EnrolmentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,3 +208,50 @@ class Arrivals:
                 self._known.add(new[0])
                 return new[0]
             self._pause()
+
+
+class Watcher(Protocol):
+    """Whoever wants to see how a batch goes on."""
+
+    def waits(self, row: Row) -> None:
+        """It is this board's turn to be plugged in."""
+
+    def begins(self, row: Row, port: str) -> None:
+        """This board is there, and is written."""
+
+    def ended(self, told: dict) -> None:
+        """This is what became of it, as the report has it."""
+
+
+def carry_out(
+    rows: list[Row], report: Report, one: Callable[[Row, str], str], arrivals: Arrivals, watcher: Watcher
+) -> int:
+    """Provision all boards that are not done yet; one that fails is told and reported, and the next has its turn.
+
+    Args:
+        rows: the batch.
+        report: what was done before, and is done now.
+        one: provisions a board at a port; returns what it has done.
+        arrivals: boards that are plugged in.
+        watcher: is told how it goes on.
+
+    Returns:
+        how many have failed.
+    """
+    failed = 0
+    taken = {row.port for row in rows if row.port}
+    for row in rows:
+        if report.is_done(row):
+            continue
+        port = row.port
+        if port is None:
+            watcher.waits(row)
+            port = arrivals.next(taken)
+        watcher.begins(row, port)
+        try:
+            told = report.add(row, DONE, port=port, outcome=one(row, port))
+        except (BoardError, EnrolmentError) as error:
+            failed += 1
+            told = report.add(row, FAILED, port=port, reason=str(error))
+        watcher.ended(told)
+    return failed

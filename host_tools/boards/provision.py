@@ -178,14 +178,8 @@ def provision(
     Raises:
         BoardError, EnrolmentError: it can't be; the message says what can be done.
     """
-    deploy.check(kind, found.identity())
-    old_settings, old_device = (_read(found, name) for name in (SETTINGS, DEVICE))
+    old_settings, old_device = _before(found, kind, wish.ue_service_id, replace=replace)
     was = (old_device or {}).get("ue_service_id")
-    if was not in (None, wish.ue_service_id) and not replace:
-        raise BoardError(
-            f"the board at {found.port} is {was} already: take another board, or say --replace"
-            f" (and `msgin5g revoke` {was})"
-        )
     settings = settings_for(kind, wish, old_settings)
     same_link = (old_settings or {}).get("link") == settings["link"] and was == wish.ue_service_id
     old_address = (old_device or {}).get("gateway") if same_link else None
@@ -210,6 +204,51 @@ def provision(
     raise BoardError(
         f"{wish.ue_service_id}: too many others are enrolled at the same time; repeat the command"
     )
+
+
+def provision_from_label(
+    found: SerialBoard,
+    kind: Board,
+    device: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    replace: bool = False,
+) -> Outcome:
+    """Give a board what is on its label; its gateway has known the key since that was made.
+
+    Args:
+        found: the board.
+        kind: its kind.
+        device: for its ``device.json``.
+        settings: for its ``settings.json``.
+        replace: the board may be another device by now.
+
+    Raises:
+        BoardError: it can't be; the message says what can be done.
+    """
+    if settings["board"] != kind.name:
+        raise BoardError(f"this label is for a {settings['board']}, not for a {kind.name}")
+    old_settings, old_device = _before(found, kind, device["ue_service_id"], replace=replace)
+    settings = {**(old_settings or {}), **settings}
+    wanted = {SETTINGS: (settings, old_settings), DEVICE: (device, old_device)}
+    to_write = {name: new for name, (new, old) in wanted.items() if new != old}
+    write(found, to_write)
+    return "provisioned" if to_write else "done already"
+
+
+def _before(
+    found: SerialBoard, kind: Board, ue_service_id: str, *, replace: bool
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    # What is in its settings.json and device.json.
+    deploy.check(kind, found.identity())
+    settings, device = (_read(found, name) for name in (SETTINGS, DEVICE))
+    was = (device or {}).get("ue_service_id")
+    if was not in (None, ue_service_id) and not replace:
+        raise BoardError(
+            f"the board at {found.port} is {was} already: take another board, or say --replace"
+            f" (and `msgin5g revoke` {was})"
+        )
+    return settings, device
 
 
 def offer(
