@@ -60,13 +60,13 @@ class Unit:
 
     def _tell_before_it_is_taken(self):
         # What is killed between that and "received" was handed over to nobody: see Ledger.
-        hand_over = self.ue.inbox._hand_over
+        hand_over = self.ue.inbox.hand_over
 
         def told(item, elements, now):
             self.tell("taking", id=elements[wire.MESSAGE_ID])
             hand_over(item, elements, now)
 
-        self.ue.inbox._hand_over = told
+        self.ue.inbox.hand_over = told
 
     async def _receive(self):
         while True:
