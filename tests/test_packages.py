@@ -106,7 +106,9 @@ def test_the_full_package_has_each_part_of_a_client():
 def frozen(components):
     """What boards/manifest.py freezes: files by package, None for all of a folder."""
     calls = []
-    told = types.SimpleNamespace(board="", components=components, bundled=False, defaults=lambda **values: None)
+    told = types.SimpleNamespace(
+        board="", components=components, bundled=False, defaults=lambda **values: None
+    )
     manifest = mpy.ROOT / "boards" / "manifest.py"
     before = pathlib.Path.cwd()
     os.chdir(manifest.parent)

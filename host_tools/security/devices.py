@@ -171,7 +171,9 @@ class Devices:
 
     def _check(self, ue_service_id: str, known: Device | None, *, rotate: bool) -> None:
         if not 1 <= len(ue_service_id) <= 255 or min(ue_service_id) < " ":
-            raise EnrolmentError(f"{ue_service_id!r}: a UE Service ID has 1 to 255 characters, no control characters")
+            raise EnrolmentError(
+                f"{ue_service_id!r}: a UE Service ID has 1 to 255 characters, no control characters"
+            )
         if ue_service_id == self.service_id:
             raise EnrolmentError(f"{ue_service_id} is the one that devices are enrolled at")
         if known and not known.revoked and not rotate:

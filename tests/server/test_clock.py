@@ -1,5 +1,7 @@
 """A clock that jumps, goes back or was never set: what is stored is held as long as it was to be held."""
 
+from typing import Any
+
 import pytest
 from msgin5g import messages, wire
 
@@ -50,7 +52,7 @@ class Kept:
         self.time.seconds, self.time.passed = wall, passed
         self.open()
 
-    def put(self, number, stated=None, flag=True):
+    def put(self, number, stated=None, flag=True) -> Any:
         elements = messages.message((wire.AS, "as"), (wire.UE, "ue"), f"m-{number}", flag, False)
         if stated is not None:
             messages.set_expiration(elements, stated)

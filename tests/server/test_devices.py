@@ -286,7 +286,7 @@ def test_what_was_lost_comes_again_after_hundreds_of_others(path, devices):
     # A gateway has many requests under way at once.
     site = Site(path)
     given = enrol(devices, UE)
-    context = site.contexts.find(bytes.fromhex(given["oscore"]["sender_id"]), None)
+    context: Any = site.contexts.find(bytes.fromhex(given["oscore"]["sender_id"]), None)
     for number in range(2000):
         if number != 1000:
             assert not context.is_replay(number)

@@ -1,5 +1,7 @@
 """How much the store takes: octets, and a disk that is nearly full."""
 
+from typing import Any
+
 import pytest
 from msgin5g import wire
 from msgin5g.store import Full
@@ -9,7 +11,7 @@ from host_tools.store import NoSpace, SqliteStore
 UP = ""
 
 
-def put(store, number, octets=100, hop=UP):
+def put(store, number, octets=100, hop=UP) -> Any:
     return store.put(hop, "ue@x", wire.MSG, f"m-{number}", 0, b"x" * octets)
 
 
@@ -63,7 +65,8 @@ def test_the_next_of_one_originator(tmp_path):
     keys = {}
     for number in range(12):
         who = "ab"[number % 2]
-        keys[number] = store.put(UP, who, wire.MSG, f"m-{number}", 0, b"x", priority=1 + (number == 4)).key
+        item: Any = store.put(UP, who, wire.MSG, f"m-{number}", 0, b"x", priority=1 + (number == 4))
+        keys[number] = item.key
     found = store.pending_of(UP, "a", keys[0], keys[8], 10, 1)
     assert [item.message_id for item in found] == ["m-2", "m-6", "m-8"]
     assert [item.message_id for item in store.pending_of(UP, "a", -1, keys[11], 2, 1)] == ["m-0", "m-2"]

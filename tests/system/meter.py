@@ -37,7 +37,7 @@ def connected(port):
     from msgin5g.application_client_serial import Link
 
     line = open(port, "r+b")
-    termios.setraw(line.fileno())
+    termios.setraw(line.fileno())  # pyright: ignore[reportAttributeAccessIssue]
     link = Link(client, line, waits=True, most_octets=MOST_OCTETS)
     return link, lambda: link.poll(100)
 

@@ -28,7 +28,11 @@ def test_what_is_wrong_is_named_with_its_value_and_what_is_expected():
 
 def test_a_file_that_cannot_be_used_is_named():
     place = flash.folder().rsplit("/", 1)[0]
-    for content, word in ((None, "there is no file"), (b"nonsense", "is not JSON"), (b"[1]", "no JSON object")):
+    for content, word in (
+        (None, "there is no file"),
+        (b"nonsense", "is not JSON"),
+        (b"[1]", "no JSON object"),
+    ):
         if content:
             flash.write(place, "gateway.json", content)
         try:
