@@ -145,13 +145,15 @@ class Together(Gather):
         if shared is None:
             if len(self._shared) >= self.most_remembered:
                 self._shared.clear()
-            shared = self._shared[target] = _octets_of(self._addresses, elements)
+            shared = self._shared[target] = _shared_octets(self._addresses, elements)
         return target, len(item.body) - shared, shared
 
 
-def _octets_of(several, elements):
-    # Of some elements, in JSON.
-    octets = 0
+def _shared_octets(several, elements):
+    # Of what all for one target have, in JSON; rather too few.
+    octets = len(name(wire.MESSAGE_TYPE)) + len(elements[wire.MESSAGE_TYPE]) + _PUNCTUATION
+    if wire.STORE_AND_FORWARD_FLAG in elements:
+        octets += len(name(wire.STORE_AND_FORWARD_FLAG)) + _PUNCTUATION
     for element in several:
         value = elements.get(element)
         if value:
