@@ -35,7 +35,8 @@ forwards the same requests to the same upstream; with OSCORE an aiocoap server o
 answers 2.04 and relays nothing. OSCORE is that between devices and gateway; the upstream is not protected. 64 devices
 each have a socket, a UE Service ID, a key and one message under way (NSTART = 1). Devices and upstream are one process
 (C, `bench/relay_load.c`) on one core, what is measured is on the other; what the devices send is sealed before. The
-contestants take turns; each figure is the median of its rounds."""
+contestants take turns; each figure is the median of its rounds. Per second of CPU time is what compares when something
+else ran on these cores and this disk meanwhile: waiting for the disk is not in it."""
 
 DEVICES = 64
 _GATEWAY = "gateway@bench.example"
