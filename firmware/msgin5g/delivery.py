@@ -84,10 +84,29 @@ class Window:
 class Hop:
     def __init__(self, name):
         self.name = name
-        self.windows = (Window(HIGH), Window(MIDDLE), Window(LOW))
+        # () while nothing waits, in the store neither.
+        self.windows = _windows()
         self.under_way = 0
         self.paused_until = None
         self.failures = 0
+
+    def window(self, priority):
+        if not self.windows:
+            self.windows = _windows()
+            for window in self.windows:
+                window.more = False
+        return self.windows[priority]
+
+    def rest(self):
+        # There may be very many hops, and nothing waits for most of them.
+        for window in self.windows:
+            if window.lanes or window.more:
+                return
+        self.windows = ()
+
+
+def _windows():
+    return Window(HIGH), Window(MIDDLE), Window(LOW)
 
 
 class Delivery:
@@ -116,7 +135,7 @@ class Delivery:
         if hop is None:
             self.resume(item.hop, now)
             return
-        window = hop.windows[item.priority]
+        window = hop.window(item.priority)
         if not window.more and window.loaded < self.most_loaded:
             self._load(window, item)
             self._pump(hop, now)
@@ -167,7 +186,7 @@ class Delivery:
         hop = self._hops.get(item.hop)
         if hop is None:
             return
-        window = hop.windows[item.priority]
+        window = hop.window(item.priority)
         lane = window.lanes.get(item.originator, [])
         for one in lane:
             if one.key == item.key:
@@ -187,6 +206,8 @@ class Delivery:
                 and self._start_next(hop, now)
             ):
                 pass
+            if not hop.under_way:
+                hop.rest()
         except Exception as error:
             # No memory, or a store that can't be read now.
             self._failed(error)

@@ -21,7 +21,7 @@ class FairDelivery(Delivery):
         if hop is None:
             self.resume(item.hop, now)
             return
-        window = hop.windows[item.priority]
+        window = hop.window(item.priority)
         behind = _behind(window)
         if not behind.ahead:
             behind.ahead = not self._place(window, behind, item)
@@ -104,9 +104,9 @@ class FairDelivery(Delivery):
 
 class _Behind:
     # The originators of a window that are left behind.
-    def __init__(self):
+    def __init__(self, ahead):
         # The store may hold more behind the window's last_key.
-        self.ahead = True
+        self.ahead = ahead
         # originator -> the key of its last message that was taken; the originators, who is asked for first in front.
         self.after = {}
         self.queue = []
@@ -118,5 +118,5 @@ class _Behind:
 
 def _behind(window):
     if not hasattr(window, "behind"):
-        window.behind = _Behind()
+        window.behind = _Behind(window.more)
     return window.behind

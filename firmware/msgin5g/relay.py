@@ -67,7 +67,8 @@ class Relay:
 
     def start(self, now):
         for entry in self._registry:
-            self.downlink.resume(entry.ue_service_id, now)
+            if self._store.used(entry.ue_service_id):
+                self.downlink.resume(entry.ue_service_id, now)
         self._arm_expiry(now)
 
     def queue_down(self, ue_service_id, elements, body, now):

@@ -108,11 +108,11 @@ def test_more_stored_than_loaded():
     setup = Setup(most_under_way=2, most_loaded=4)
     for number in range(50):
         setup.put(str(number), "ab"[number & 1])
-        window = setup.delivery._hops[HOP].windows[MIDDLE]
+        window = setup.delivery._hops[HOP].window(MIDDLE)
         assert window.loaded <= 4
     while setup.open:
         setup.end()
-        assert setup.delivery._hops[HOP].windows[MIDDLE].loaded <= 4
+        assert setup.delivery._hops[HOP].window(MIDDLE).loaded <= 4
     assert len(setup.store) == 0
     assert sorted(setup.messages()) == sorted(str(n) for n in range(50))
     assert [m for m in setup.messages() if int(m) & 1] == [str(n) for n in range(1, 50, 2)]
@@ -484,3 +484,24 @@ def test_what_is_taken_back_is_not_sent():
     setup.put("3", "b")
     setup.end()
     assert setup.messages() == ["0", "3"] and len(setup.store) == 0
+
+
+def test_a_hop_that_nothing_waits_for_rests():
+    # And what comes for it then is not read back from the store, in its order and bounds as ever.
+    setup = Setup(most_loaded=4)
+    setup.delivery.resume(HOP, setup.world.now)
+    hop = setup.delivery._hops[HOP]
+    assert not hop.windows
+    reads = setup.reads
+    setup.put("low", priority=LOW)
+    setup.put("high", priority=HIGH)
+    assert hop.windows and setup.reads == reads
+    setup.end(KEPT)
+    setup.end()
+    assert not hop.windows and setup.reads == reads
+    for number in range(10):
+        setup.put(str(number))
+    while setup.open:
+        setup.end()
+    assert setup.messages() == ["low", "high"] + [str(n) for n in range(10)]
+    assert not hop.windows
