@@ -9,6 +9,8 @@ from .. import ticks
 
 # In place of an answer that is too long to be kept: a duplicate is acted on again.
 _NOT_KEPT = False
+# Those that were received in so many milliseconds are as old as the newest of them.
+_GRAIN = 128
 
 
 class Recent:
@@ -17,7 +19,10 @@ class Recent:
         self._most_entries = most_entries
         self._most_octets = most_octets
         self._answers = {}
+        # Their keys, oldest first; and in turn since when there are how many of them.
         self._order = deque([], most_entries)
+        self._ages = []
+        self._begun = 0
         self.octets = 0
         self.shed = 0
 
@@ -26,19 +31,19 @@ class Recent:
 
     def knows(self, key, now):
         # Oldest first, so that what remains is young enough to count as a duplicate.
-        order = self._order
-        if order and ticks.age(order[0][1], now) >= self._lifetime:
+        ages = self._ages
+        if ages and ticks.age(ages[0], now) >= self._lifetime:
             self.expire(now)
         return self._answers.get(key, _NOT_KEPT) is not _NOT_KEPT
 
     def expire(self, now):
         # Returns the tick at which the oldest that remains expires, or None.
-        order = self._order
-        while order:
-            since = order[0][1]
-            if ticks.age(since, now) < self._lifetime:
-                return ticks.add(since, self._lifetime)
-            self._forget_oldest()
+        ages = self._ages
+        while ages:
+            if ticks.age(ages[0], now) < self._lifetime:
+                return ticks.add(ages[0], self._lifetime)
+            for _ in range(ages[1]):
+                self._forget_oldest()
         return None
 
     def add(self, key, now):
@@ -50,7 +55,15 @@ class Recent:
             self._forget_oldest()
             self.shed += 1
         self._answers[key] = None
-        self._order.append((key, now))
+        self._order.append(key)
+        ages = self._ages
+        if ages and ticks.diff(now, self._begun) < _GRAIN:
+            ages[-2] = now
+            ages[-1] += 1
+        else:
+            self._begun = now
+            ages.append(now)
+            ages.append(1)
         return len(self._order) == 1
 
     def answer(self, key):
@@ -73,6 +86,10 @@ class Recent:
             self.shed += 1
 
     def _forget_oldest(self):
-        answer = self._answers.pop(self._order.popleft()[0])
+        ages = self._ages
+        ages[1] -= 1
+        if not ages[1]:
+            del ages[:2]
+        answer = self._answers.pop(self._order.popleft())
         if answer:
             self.octets -= len(answer)
