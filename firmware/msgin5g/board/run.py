@@ -6,7 +6,7 @@
 #
 # It is started when the client is there, whether registered or not: what it sends until then is stored. When it raises,
 # the board restarts; after three starts that did not go well it is left alone (safe mode), so that the board can be
-# reached and given another one. That it returns is no mistake.
+# reached and given another one. That it returns is no mistake. An update of it comes by message (update.py).
 
 import asyncio
 import gc
@@ -21,6 +21,7 @@ from .console import Console
 from .crashes import Crashes
 from .led import Led
 from .log import Log
+from .slots import Slots
 from .watchdog import Watchdog
 
 # Of looking after network, LED and watchdog, in ms.
@@ -29,6 +30,8 @@ _PERIOD = 100
 _WELL = 60
 # Before a refused registration, or a network without our gateway's name, is tried again.
 _AGAIN = 30
+# What has come in, on flash: as many segments as a large message may have, and others.
+_STORE = {"most_octets": 393216, "most_inbox": 72, "most_known": 128}
 _CLOCK_SET = 1704067200
 _EPOCH_2000 = 946684800
 _PRINTED_CAUSES = ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET")
@@ -42,6 +45,7 @@ class Board:
         self.ue = None
         self.wifi = None
         self.safe_mode = False
+        self.slots = Slots()
         self.led = Led(*_led_pin(settings, machine))
         self.watchdog = None
         self._refused = False
@@ -61,11 +65,17 @@ class Board:
             "safe_mode": self.safe_mode,
             "heap_free": gc.mem_free() if hasattr(gc, "mem_free") else None,
             "clock_set": time.time() + _epoch() > _CLOCK_SET,
+            "slot": self.slots.active,
+            "update": self.slots.version,
+            "outcome": self.slots.outcome,
         }
 
     # -- running
 
     async def run(self, crashes):
+        if not self.slots.begin():
+            self.log.complain("update", self.slots.version, "rolled back:", self.slots.why)
+            crashes.well()
         self.safe_mode = crashes.begin()
         if self.safe_mode:
             self.log.complain(
@@ -83,12 +93,14 @@ class Board:
         try:
             await self._network()
             self.ue = await self._client()
+            updating = asyncio.create_task(self._update(crashes))
             registering = asyncio.create_task(self._register())
             if not self.safe_mode:
                 await self._application()
             await registering
             # Kept registered, for those who send to it.
             await tending
+            await updating
         finally:
             tending.cancel()
 
@@ -104,6 +116,8 @@ class Board:
     async def _tend(self, crashes):
         started = _now()
         well = False
+        # What comes later has its trial after the next start.
+        on_trial = self.slots.on_trial
         console = Console(self.state)
         while True:
             now = _now()
@@ -118,7 +132,35 @@ class Board:
                 well = True
                 if not self.safe_mode:
                     crashes.well()
+            if on_trial and ticks.diff(now, started) > self.settings["trial"] * 1000:
+                on_trial = False
+                self._end_trial(crashes)
             await asyncio.sleep_ms(_PERIOD)  # type: ignore[attr-defined]
+
+    async def _update(self, crashes):
+        from .update import Updates
+
+        def restart():
+            crashes.well()
+            self.restart()
+
+        try:
+            await Updates(self.ue, self.slots, self.log, restart).run()
+        except Exception as error:
+            self.log.crash(error, "no more updates until the next start")
+
+    def _end_trial(self, crashes):
+        one = self.slots
+        if self.ue and self.ue.registered:
+            one.well()
+            self.log.tell("update", one.version, "has passed its trial")
+            # Its sender is to be told.
+            self.ue.changed.set()
+            return
+        one.back("not registered %d s after its start" % self.settings["trial"])
+        self.log.complain("update", one.version, "rolled back:", one.why)
+        crashes.well()
+        self.restart()
 
     def _pattern(self):
         if self.safe_mode:
@@ -168,7 +210,9 @@ class Board:
             self.log.complain("clock: %s does not answer (%r); messages can't expire here" % (server, error))
 
     async def _client(self):
-        options = {}
+        from ..store.flash import FlashStore
+
+        options = {"store": FlashStore("messages", **_STORE)}
         link = self._link()
         if link:
             options["link"] = link
@@ -216,10 +260,11 @@ class Board:
             self.log.complain("not registered:", cause or "no answer")
 
     async def _application(self):
+        self.slots.use_path()
         try:
             import app
         except ImportError as error:
-            if "app" not in str(error):
+            if str(error) != "no module named 'app'":
                 raise
             self.log.complain("there is no app.py: `msgin5g deploy` puts one")
             return

@@ -4,13 +4,22 @@
 #      "pins": {"led": 2, "led_on": 1, "uart": 2, "tx": 17, "rx": 16}, "baud": 115200,
 #      "watchdog": 60, "ntp": "192.168.4.1"}
 #
-# All but "link" may be missing. watchdog: seconds that the program may be stuck; 0 for none.
+# All but "link" may be missing. watchdog: seconds that the program may be stuck; 0 for none. trial: seconds after which
+# an updated application must have kept the board registered.
 
 import json
 
 FILE = "settings.json"
 LINKS = ("wifi", "serial", "espnow")
-DEFAULTS = {"networks": [], "pins": {}, "baud": 115200, "watchdog": 60, "ntp": None, "channel": 1}
+DEFAULTS = {
+    "networks": [],
+    "pins": {},
+    "baud": 115200,
+    "watchdog": 60,
+    "ntp": None,
+    "channel": 1,
+    "trial": 120,
+}
 
 
 class Unusable(Exception):
@@ -51,7 +60,7 @@ def complaint(settings):
         return 'networks: expected [["name", "password"], ...]'
     if link == "wifi" and not networks:
         return "networks: link = 'wifi' needs one"
-    for key in ("baud", "watchdog", "channel"):
+    for key in ("baud", "watchdog", "channel", "trial"):
         if not isinstance(settings[key], int) or settings[key] < 0:
             return "%s = %r: expected a number" % (key, settings[key])
     if not isinstance(settings["pins"], dict):
