@@ -103,7 +103,7 @@ def _replaced(text, other):
         ("import os\nos.remove('/app.py')", "application", "there is no app.py", "msgin5g deploy"),
         ("import os\nos.remove('/settings.json')", "settings", "there is no file settings.json", "provision"),
         (
-            "f=open('/settings.json','w')\nf.write('{')\nf.close()",
+            "f=open('/settings.json','w')\nf.write('?')\nf.close()",
             "settings",
             "settings.json is not JSON",
             "provision",
