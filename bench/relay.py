@@ -173,8 +173,8 @@ def _gateway(
     port = free_port()
     settings = folder / "gateway.toml"
     settings.write_text(
-        f'ue_service_id = "{_GATEWAY}"\nserver = "127.0.0.1:{upstream}"\nhost = "127.0.0.1"\nport = {port}\nhttp_port = 0\n'
-        f'database = "{folder / "gateway.sqlite"}"\nserver_security = "none"\n'
+        f'ue_service_id = "{_GATEWAY}"\nserver = "127.0.0.1:{upstream}"\nhost = "127.0.0.1"\nport = {port}\n'
+        f'http_port = 0\ndatabase = "{folder / "gateway.sqlite"}"\nserver_security = "none"\n'
         f'security = "{OSCORE if keys else NONE}"\n{more}',
         encoding="ascii",
     )
