@@ -37,6 +37,10 @@ test: setup lint ## every check: lint, types, firmware syntax, tests
 faults: setup ## a campaign of faults: RUNS=200 runs, SEED=... repeats one
 	@$(BIN)/python -m tests.faults
 
+.PHONY: emulate
+emulate: setup ## a Pico's firmware with the client, emulated: UF2=file BOOTROM=file (needs node)
+	@$(BIN)/python -m host_tools.emulate --uf2 '$(UF2)' --bootrom '$(BOOTROM)'
+
 .PHONY: bench
 bench: setup ## measure, print a table
 	@$(BIN)/python -m bench
