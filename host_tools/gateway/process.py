@@ -28,7 +28,7 @@ from host_tools.keeper import Keeper
 from host_tools.link import UdpLink, now
 from host_tools.operations import routes
 from host_tools.randomness import random_bits
-from host_tools.security.contexts import DeviceContexts
+from host_tools.security.contexts import MOST_HELD, DeviceContexts
 from host_tools.security.limits import Limits
 from host_tools.serial_hub import SerialHub
 from host_tools.server.rest.http_server import HttpServer
@@ -228,7 +228,9 @@ class GatewayProcess:
         # What the links to clients are secured by.
         if self.settings.security == NONE:
             return None
-        contexts = DeviceContexts(self.store, self.settings.ue_service_id, (wire.SELECTION_PATH,))
+        # One for each device: to load one again costs its device an Echo.
+        most = max(MOST_HELD, self.settings.most_devices)
+        contexts = DeviceContexts(self.store, self.settings.ue_service_id, (wire.SELECTION_PATH,), most)
         contexts.on_revoked = self._on_revoked
         return contexts
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("msgin5g.security")
 
 REVOKED = "oscore_revoked"
-# Contexts in memory; others are loaded when they are heard of.
+# Contexts in memory, some 1,000 octets each, unless it is said otherwise; others are loaded when they are heard of.
 MOST_HELD = 16384
 # Requests of one device may arrive out of order by so many: a gateway has many under way, and one of them that was lost
 # comes again after hundreds of others (RFC 8613, 7.4, leaves the size to the application).
