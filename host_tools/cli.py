@@ -26,6 +26,7 @@ from host_tools import (
     cli_monitor,
     cli_provision,
     cli_top,
+    cli_update,
     logs,
 )
 
@@ -83,6 +84,7 @@ for command in (
     cli_provision.provision,
     cli_monitor.monitor,
     cli_doctor.doctor,
+    cli_update.update,
     cli_boards.pretend,
 ):
     app.command()(command)
@@ -295,7 +297,7 @@ def send(
     else:
         assert server
         assert identity
-        sending = shell.send_as_as(identity, server, _token(token_file), payload, to_ue, report, wait)
+        sending = shell.send_as_as(identity, server, bearer_token(token_file), payload, to_ue, report, wait)
     with told("send"):
         outcome = run(sending)
     if outcome is None:
@@ -329,7 +331,7 @@ def watch(
     else:
         assert server
         assert identity
-        watching = shell.watch_as_as(identity, server, _token(token_file), listen, count, tell)
+        watching = shell.watch_as_as(identity, server, bearer_token(token_file), listen, count, tell)
     try:
         with told("watch"):
             run(watching)
@@ -379,7 +381,8 @@ def _ue_as(
     return UeAs(gateway, device, identity)
 
 
-def _token(path: Path | None) -> str:
+def bearer_token(path: Path | None) -> str:
+    """The token of an Application Server: from a file, or from the environment."""
     # Not an option by itself: every process of the machine can read a command line.
     try:
         token = path.read_text(encoding="ascii").strip() if path else os.environ.get("MSGIN5G_TOKEN")

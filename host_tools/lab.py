@@ -31,6 +31,8 @@ from host_tools.settings import (
 GATEWAY = "gateway@msgin5g.lab"
 SERVER = "server@msgin5g.lab"
 GATEWAY_SETTINGS = "gateway.toml"
+SERVER_SETTINGS = "server.toml"
+TOKEN_FILE = "as_token"  # noqa: S105 (a name)
 # Where each device has its key, and what else it keeps.
 DEVICES = "devices"
 DEVICE_FILE = "device.json"
@@ -42,7 +44,7 @@ def server_settings(
     directory: Path, port: int = 0, rest_port: int = 0, ack_timeout: int = 2000, security: str = OSCORE
 ) -> ServerSettings:
     """A server's settings for a lab: on loopback, with one bearer token for any Application Server."""
-    token_file = directory / "as_token"
+    token_file = directory / TOKEN_FILE
     lab_token(token_file)
     anyone = Credential(
         service_id=wire_api.ANY_SERVICE_ID,
@@ -127,6 +129,16 @@ def lab_token(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def rest_url(directory: Path) -> str:
+    """Where the HTTP interfaces of a running lab's server are.
+
+    Raises:
+        SettingsError: there is no lab in that folder.
+    """
+    settings = load(directory / SERVER_SETTINGS, ServerSettings)
+    return f"http://{settings.host}:{settings.http_port}"
+
+
 class Lab:
     """A running server and gateway.
 
@@ -191,9 +203,9 @@ class Lab:
             f'http_port = {self.gateway.http.address[1]}\nserver_security = "{self._security}"\n{common}',
             encoding="ascii",
         )
-        (self.directory / "server.toml").write_text(
+        (self.directory / SERVER_SETTINGS).write_text(
             f'service_id = "{SERVER}"\nhost = "{server_host}"\nport = {server_port}\ngateways = ["{GATEWAY}"]\n'
-            f"{common}",
+            f"http_port = {self.server.http.address[1]}\n{common}",
             encoding="ascii",
         )
 
@@ -203,6 +215,6 @@ class Lab:
         return {
             "dir": str(self.directory),
             "security": self._security,
-            "server": self.server.addresses() | {"as_token": lab_token(self.directory / "as_token")},
+            "server": self.server.addresses() | {"as_token": lab_token(self.directory / TOKEN_FILE)},
             "gateway": self.gateway.addresses(),
         }

@@ -47,7 +47,8 @@ async def _ue(ue_as: UeAs) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def _as(application_server: ApplicationServer, listener: HttpServer) -> AsyncIterator[None]:
+async def serving(application_server: ApplicationServer, listener: HttpServer) -> AsyncIterator[None]:
+    """An Application Server's listener runs meanwhile; at the end it is de-registered and closed."""
     await listener.start()
     try:
         yield
@@ -107,7 +108,7 @@ async def send_as_as(
     application_server = ApplicationServer(identity, server, token, on_report=reported.put_nowait)
     listener = HttpServer(application_server.app)
     registered = False
-    async with _as(application_server, listener):
+    async with serving(application_server, listener):
         try:
             async with asyncio.timeout(wait):
                 await application_server.register(listener.url)
@@ -153,7 +154,7 @@ async def watch_as_as(
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     application_server = ApplicationServer(identity, server, token, on_message=arrived.put_nowait)
     listener = HttpServer(application_server.app, *host_and_port(listen, "--listen"))
-    async with _as(application_server, listener):
+    async with serving(application_server, listener):
         await application_server.register(listener.url)
         tell(event="registered", target_uri=listener.url)
         while True:

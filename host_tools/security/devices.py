@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgin5g.board import bundle
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -168,6 +170,20 @@ class Devices:
             and [octets.hex() for octets in row]
             == [oscore.get(name) for name in ("sender_id", "master_secret", "master_salt")]
         )
+
+    def update_key(self, ue_service_id: str) -> bytes:
+        """The key that updates of a device's application are signed with (msgin5g.board.bundle).
+
+        Raises:
+            EnrolmentError: there is no such device, or it is revoked.
+        """
+        row = self._database.execute(
+            "SELECT master_secret, master_salt FROM devices WHERE ue_service_id = ? AND NOT revoked",
+            (ue_service_id,),
+        ).fetchone()
+        if row is None:
+            raise EnrolmentError(f"{ue_service_id} is not enrolled, or it is revoked: `msgin5g devices` lists them")
+        return bundle.key({"master_secret": row[0].hex(), "master_salt": row[1].hex()})
 
     def _check(self, ue_service_id: str, known: Device | None, *, rotate: bool) -> None:
         if not 1 <= len(ue_service_id) <= 255 or min(ue_service_id) < " ":

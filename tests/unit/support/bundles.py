@@ -14,8 +14,7 @@ def body(files, version=1):
     """What is signed; files: [(name, octets)]."""
     parts = [struct.pack(bundle.HEAD, version)]
     for name, octets in files:
-        name = name.encode()
-        parts.append(struct.pack(bundle.FILE, len(name), len(octets)) + name + octets)
+        parts.append(struct.pack(bundle.FILE, len(name.encode()), len(octets)) + name.encode() + octets)
     return b"".join(parts)
 
 
