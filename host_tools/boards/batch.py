@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from dataclasses import replace
@@ -58,14 +59,13 @@ def read(path: Path, common: Wish, gateway: str, *, whole: bool = False) -> list
     Raises:
         BoardError: it can't be used; each line that is wrong is named with its number.
     """
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(path, header)
-            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BoardError(f"{path}: {error}") from error
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(path, header)
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise BoardError(f"{path}:{reader.line_num}: {error}") from error
     if not 0 < len(lines) <= MOST_ROWS:
         raise BoardError(f"{path}: {len(lines)} boards; expected 1 to {MOST_ROWS}")
     rows, wrong = [], []
@@ -81,6 +81,16 @@ def read(path: Path, common: Wish, gateway: str, *, whole: bool = False) -> list
         told = "".join(f"\n{path}:{number}: {text}" for number, text in wrong[:_MOST_TOLD])
         raise BoardError(f"nothing was done, since {len(wrong)} lines can't be used:{told}{more}")
     return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BoardError(f"{path}:{line}: this is not UTF-8: {error}") from error
+    except OSError as error:
+        raise BoardError(f"{path}: {error.strerror}") from error
 
 
 def _check_header(path: Path, header: list[str]) -> None:

@@ -51,14 +51,14 @@ def make(device: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     octets = struct.pack(">H", len(encoded)) + encoded
     octets += struct.pack(">I", crc32(octets))
     text = paste.PREFIX + base64.b32encode(octets).decode("ascii").rstrip("=")
-    if paste.read(text) != (device, _complete(settings)):
-        raise BoardError(
-            f"{device['ue_service_id']}: its settings have something that a label has no place for"
-        )
     if len(text) > MOST:
         raise BoardError(
             f"{device['ue_service_id']}: its label would have {len(text)} characters, {MOST} is what a QR code of"
             " version 10 holds: shorten names, or name fewer networks"
+        )
+    if paste.read(text) != (device, _complete(settings)):
+        raise BoardError(
+            f"{device['ue_service_id']}: its settings have something that a label has no place for"
         )
     return text
 

@@ -1,5 +1,10 @@
+import asyncio
+import threading
+
 import pytest
 from on_flash import firmware
+
+from host_tools.lab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,25 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache" / "msgin5g" / "firmware"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A gateway and a server that run; the folder with their settings."""
+    folder = tmp_path_factory.mktemp("lab")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
+
+    async def made():
+        return Lab(folder)
+
+    one = run(made())
+    run(one.start())
+    yield folder
+    run(one.stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()

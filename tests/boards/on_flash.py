@@ -33,6 +33,9 @@ class Console:
         self._file = os.open(board.port, os.O_RDWR)
         self.text = ""
 
+    def close(self):
+        os.close(self._file)
+
     def type(self, text):
         os.write(self._file, text.encode())
 

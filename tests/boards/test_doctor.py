@@ -1,9 +1,7 @@
 """`msgin5g doctor`: each thing that can be wrong with a board is named, with the way out."""
 
-import asyncio
 import json
 import shutil
-import threading
 
 import pytest
 from on_flash import SETTINGS, give
@@ -11,7 +9,7 @@ from on_flash import SETTINGS, give
 from host_tools.boards import board as boards
 from host_tools.boards.doctor import Doctor, registry_of
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.lab import Lab, enrol
+from host_tools.lab import enrol
 from host_tools.security.devices import Devices
 from host_tools.settings import load_either
 from host_tools.setup import micropython
@@ -20,28 +18,6 @@ from host_tools.simulator.pretended_board import PretendedBoard
 pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 APP = "async def main(ue, board):\n    pass\n"
 KIND = boards.load("ESP32_GENERIC")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A gateway and a server that run; the folder with their settings."""
-    folder = tmp_path_factory.mktemp("lab")
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
-
-    async def made():
-        return Lab(folder)
-
-    one = run(made())
-    run(one.start())
-    yield folder
-    run(one.stop())
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
 
 
 @pytest.fixture
