@@ -91,12 +91,12 @@ class Board:
         self._process.stdin.write(json.dumps({"do": do, **detail}).encode() + b"\n")
 
     async def wait(
-        self, condition: Callable[[Event], object], since: int = 0, timeout: float = 120.0
+        self, condition: Callable[[Event], object], since: int = 0, timeout: float | None = 120.0
     ) -> Event:
         """The first event, among those from number ``since`` on, that meets a condition.
 
         Raises:
-            BoardFailed: the process has ended, or nothing like it has come in ``timeout`` seconds.
+            BoardFailed: the process has ended, or nothing like it has come in ``timeout`` seconds (None: no bound).
         """
         try:
             async with asyncio.timeout(timeout):

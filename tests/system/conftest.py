@@ -38,10 +38,13 @@ class Board(boards.Board):
         event = await self.wait(lambda event: event.get("tag") == payload, since=begin)
         return event["id"]
 
-    async def state(self, message_id, *states):
+    async def state(self, message_id, *states, patience: float | None = 120.0):
         """Wait for a state of a message; returns the event."""
         return await self.wait(
-            lambda event: event["event"] == "state" and event["id"] == message_id and event["state"] in states
+            lambda event: (
+                event["event"] == "state" and event["id"] == message_id and event["state"] in states
+            ),
+            timeout=patience,
         )
 
 

@@ -25,7 +25,7 @@ GATEWAY = "gateway@example.org"
 # CoAP's ACK_TIMEOUT in milliseconds: what is lost on loopback was lost with a process.
 ACK_TIMEOUT = 150
 # What is asserted is that something happens, not when: the bound only ends a test that hangs.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def free_ports(count, kind=socket.SOCK_STREAM):
