@@ -103,9 +103,7 @@ def _row(one: Contestant, found: dict[str, list[dict]]) -> dict:
         else None,
         "acknowledged/s": round(median(run["acknowledged"] / run["seconds"] for run in runs)),
         "back-log": round(median(run["backlog"] for run in runs)),
-        "messages in a POST": round(
-            median(run["relayed"] / max(1, run["requests_upstream"]) for run in runs), 1
-        ),
+        "messages in a POST": _in_a_post(runs),
         "p50 ms": round(median(run["p50_ms"] for run in runs), 1),
         "p99 ms": round(median(run["p99_ms"] for run in runs), 1),
         "retransmitted": sum(run["retransmitted"] for run in runs),
