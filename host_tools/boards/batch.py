@@ -209,14 +209,18 @@ class Arrivals:
         Args:
             taken: ports that are others'.
         """
+        before: set[str] = set()
         while True:
             now = self._ports()
-            new = sorted(now - self._known - taken)
             # One that was pulled is new when it comes again.
             self._known &= now
-            if new:
-                self._known.add(new[0])
-                return new[0]
+            new = now - self._known - taken
+            # Only what is there for a moment has its rights.
+            steady = sorted(new & before)
+            if steady:
+                self._known.add(steady[0])
+                return steady[0]
+            before = new
             self._pause()
 
 

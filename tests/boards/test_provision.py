@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from host_tools.boards import board as boards
-from host_tools.boards import provision
+from host_tools.boards import provision, provisioning_text
 from host_tools.boards.board import BoardError
 from host_tools.boards.networks import VARIABLE, passwords
 from host_tools.boards.provision import Wish
@@ -315,6 +319,34 @@ def test_passwords_of_networks(tmp_path):
         passwords(["a"], None, None, None)
     with pytest.raises(BoardError, match="--wifi-password-file"):
         passwords(["a"], tmp_path / "none", None, None)
+
+
+def test_a_password_that_is_typed_is_not_shown(gateway, tmp_path):
+    outer, inner = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    msgin5g = Path(sys.executable).with_name("msgin5g")
+    options = ("--wifi", "site", "--png", tmp_path / "x.png", "--show")
+    process = subprocess.Popen(
+        [msgin5g, "provision", KIND.name, gateway, UE, *options],
+        stdin=inner,
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(inner)
+    seen = b""
+    while b"Password of the network site: " not in seen:
+        seen += os.read(outer, 1000)
+    os.write(outer, PASSWORD.encode() + b"\n")
+    out, _ = process.communicate(timeout=60)
+    os.set_blocking(outer, False)
+    with contextlib.suppress(OSError):
+        seen += os.read(outer, 1000)
+    os.close(outer)
+    assert process.returncode == 0 and PASSWORD.encode() not in seen + out
+    _, settings = provisioning_text.read(out.decode().splitlines()[-1])
+    assert settings["networks"] == [["site", PASSWORD]]
 
 
 def test_what_a_board_has_is_kept_where_it_fits():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from host_tools.boards import batch
 from host_tools.boards.batch import Arrivals, Report
+from host_tools.boards.batch_screen import Screen
 from host_tools.boards.board import BoardError
 from host_tools.boards.networks import VARIABLE
 from host_tools.boards.provision import DEVICE, SETTINGS, Wish
@@ -130,6 +132,7 @@ def test_boards_that_are_plugged_in_one_after_the_other(csv_file, gateway, devic
             {str(plugged[1].port)},
             # By mistake the first one again.
             {str(plugged[0].port)},
+            {str(plugged[0].port)},
         ]
     )
 
@@ -147,7 +150,7 @@ def test_boards_that_are_plugged_in_one_after_the_other(csv_file, gateway, devic
         (str(plugged[1].port), "done"),
     ]
     assert f"is {NAMES[0]} already: take another board" in lines[2]["reason"]
-    coming = iter([set(), {str(plugged[2].port)}])
+    coming = iter([set(), {str(plugged[2].port)}, {str(plugged[2].port)}])
     status, lines = invoke(csv_file, gateway)
     assert status == 0 and lines[0]["port"] == str(plugged[2].port)
     with SerialBoard(plugged[2].port) as found:
@@ -290,8 +293,31 @@ def test_what_is_no_report_is_named(csv_file, gateway, tmp_path, text):
 
 
 def test_a_board_that_was_pulled_is_new_when_it_comes_again():
-    seen = iter([{"a"}, {"a"}, set(), {"a", "taken"}, {"a", "b", "taken"}])
+    with_b = {"a", "b", "taken"}
+    seen = iter([{"a"}, {"a"}, set(), {"a", "taken"}, {"a", "taken"}, {"a", "b"}, {"a"}, with_b, with_b])
     pauses = []
     arrivals = Arrivals(lambda: next(seen), lambda: pauses.append(1))
-    assert arrivals.next({"taken"}) == "a" and len(pauses) == 2
-    assert arrivals.next({"taken"}) == "b"
+    assert arrivals.next({"taken"}) == "a" and len(pauses) == 3
+    # Seen for a moment is not there yet.
+    assert arrivals.next({"taken"}) == "b" and len(pauses) == 6
+
+
+# -- the screen
+
+
+def test_what_is_said_to_people(csv_file, gateway):
+    csv_file.write_text("ue_service_id,board,port\na@x,ESP32_GENERIC,/dev/no-such-port\n")
+    arguments = ["provision", "--batch", str(csv_file), str(gateway), "--wifi", "site"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 1
+    failed, summary = done.stdout.splitlines()
+    assert re.fullmatch(r"failed  a@x  /dev/no-such-port  .*No such file.*plug it in.*", failed)
+    assert summary.startswith("0 of 1 boards are done, as ") and summary.endswith("those that have failed")
+    assert "a@x at /dev/no-such-port: it is written" in done.stderr
+
+
+def test_whose_turn_it_is(csv_file, capsys):
+    [row] = read(csv_file, "ue_service_id,board\n[b]a@x,ESP32_GENERIC\n")
+    with Screen(1, 0, as_json=False) as screen:
+        screen.waits(row)
+    assert "plug in [b]a@x, a ESP32_GENERIC" in capsys.readouterr().err
