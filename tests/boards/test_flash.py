@@ -1,7 +1,6 @@
 """`msgin5g flash` against a pretended boot loader, and against a folder that looks like a boot drive."""
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 from host_tools.boards import board, firmware_file, flash_esp, flash_rp2, ports
 from host_tools.boards.board import BoardError
 from host_tools.cli import Failed, app
+from tests.system.processes import free_ports
 
 ESP32 = "ESP32_GENERIC-20250415-v1.25.0.bin"
 PICO = "RPI_PICO_W-20250415-v1.25.0.uf2"
@@ -28,9 +28,7 @@ def bootloader():
     started = []
 
     def start(chip):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        (port,) = map(str, free_ports(1))
         program = Path(sys.executable).parent / "esp32-mock-bootloader"
         subprocess.run([program, "start", "--chip", chip, "--port", port], check=True, capture_output=True)
         started.append((program, port))
@@ -75,9 +73,7 @@ def test_the_progress_is_seen(bootloader, tmp_path):
 
 def test_a_boot_loader_that_goes_away_is_named(tmp_path):
     (tmp_path / ESP32).write_bytes(esp("esp32"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     with pytest.raises(Failed, match="plug it in again"):
         run("flash", "ESP32_GENERIC", "--port", f"socket://127.0.0.1:{port}", "--firmware", tmp_path / ESP32)
 

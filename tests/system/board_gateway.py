@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ class BoardGateway:
         key = self.folder / "gateway-device.json"
         if not key.exists():
             server.enrol(GATEWAY, key)
-        (port,) = free_ports(1, socket.SOCK_DGRAM)
+        (port,) = free_ports(1)
         self.address = ("127.0.0.1", port)
         self.settings = {"port": port, "ack_timeout": ACK_TIMEOUT} | settings
         (self.folder / "gateway.json").write_text(json.dumps(self.settings))

@@ -28,14 +28,19 @@ ACK_TIMEOUT = 150
 PATIENCE = 60.0
 
 
-def free_ports(count, kind=socket.SOCK_STREAM):
-    """Ports on loopback that nobody uses now; none that the system gives to who asks for any."""
+def free_ports(count):
+    """Ports on loopback that nobody uses now, UDP or TCP; none that the system gives to who asks for any."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     found = []
     while len(found) < count:
         port = random.SystemRandom().randrange(10_000, first)
-        with socket.socket(socket.AF_INET, kind) as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
+        with (
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+            socket.socket() as tcp,
+            contextlib.suppress(OSError),
+        ):
+            udp.bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", port))
             if port not in found:
                 found.append(port)
     return found
@@ -254,8 +259,7 @@ class Gateway(Daemon):
         key = directory / f"{name}-device.json"
         if server.security == "oscore" and not key.exists():
             (server.enrol if uplink == "oscore" else server.enrol_akma)(ue_service_id, key)
-        (self.port,) = free_ports(1, socket.SOCK_DGRAM)
-        (self.http_port,) = free_ports(1)
+        self.port, self.http_port = free_ports(2)
         super().__init__(
             "gateway",
             directory,

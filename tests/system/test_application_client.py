@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ class Meter:
 async def speaking(place):
     """(the port, the gateway that speaks for meters there, an Application Server behind its server)."""
     server = await place.server()
-    (port,) = free_ports(1, socket.SOCK_DGRAM)
+    (port,) = free_ports(1)
     credential = place.directory / "meter_credential"
     credential.write_text("a secret\n")
     gateway = await place.gateway(

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.system.processes import free_ports, until
-from tests.system.test_application_client import GATEWAY, socket, speaking
+from tests.system.test_application_client import GATEWAY, speaking
 
 REGISTRATION = {"Message Type": "REG", "Application ID": "meter", "UE credential information": "a secret"}
 DEREGISTRATION = {"Message Type": "DEREG", "Application ID": "meter"}
@@ -121,7 +121,7 @@ async def test_aiocoap_registers_sends_receives_and_reports(place):
 
 async def test_libcoap_registers_and_sends(place, coap_client):
     port, _, application_server = await speaking(place)
-    (own,) = free_ports(1, socket.SOCK_DGRAM)
+    (own,) = free_ports(1)
 
     async def post(members):
         client = await asyncio.create_subprocess_exec(

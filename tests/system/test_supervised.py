@@ -14,8 +14,7 @@ from tests.system.processes import MSGIN5G, PATIENCE, free_ports, until
 
 @pytest.fixture
 def settings(tmp_path) -> Path:
-    (port,) = free_ports(1, socket.SOCK_DGRAM)
-    (http_port,) = free_ports(1)
+    port, http_port = free_ports(2)
     file = tmp_path / "gateway.toml"
     file.write_text(
         'ue_service_id = "gateway@example.org"\nserver = "127.0.0.1:9"\nhost = "127.0.0.1"\n'

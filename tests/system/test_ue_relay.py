@@ -25,7 +25,7 @@ class Relay:
 async def relaying(place, more="", behind=lambda server: server.port):
     """(server, gateway, where its relay is, an Application Server); `behind`: the port that the relay sends to."""
     server = await place.server()
-    (port,) = free_ports(1, socket.SOCK_DGRAM)
+    (port,) = free_ports(1)
     gateway = await place.gateway(
         server,
         more=f"""

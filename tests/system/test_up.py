@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import stat
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from typer.testing import CliRunner
 
 from host_tools import cli
 from host_tools.settings import SettingsError
-from tests.system.processes import ACK_TIMEOUT, until
+from tests.system.processes import ACK_TIMEOUT, free_ports, until
 
 UE, OTHER, AS = "ue@example.org", "other@example.org", "as@example.org"
 
@@ -145,14 +144,9 @@ async def test_files_are_readable_by_their_owner_only_and_the_token_is_in_no_log
 
 
 async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
-    ports = [socket.socket() for _ in range(3)]
-    for one in ports:
-        one.bind(("127.0.0.1", 0))
-    numbers = [one.getsockname()[1] for one in ports]
-    for one in ports:
-        one.close()
     options = ["--dir", place.directory / "lab"]
-    for name, number in zip(("--server-port", "--rest-port", "--gateway-port"), numbers, strict=True):
+    names = ("--server-port", "--rest-port", "--gateway-port")
+    for name, number in zip(names, free_ports(len(names)), strict=True):
         options += [name, number]
     lab = await Lab(place, *options).start()
     watch = await watching(lab.as_as("watch", "--as", AS))
