@@ -22,60 +22,11 @@ from msgin5g.store import Full
 
 from host_tools.duplicates import Duplicates
 from host_tools.settings_base import MOST_OCTETS
+from host_tools.store_schema import bring_up_to_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-_SCHEMA = """
--- Messages on their way, in the order they were stored.
-CREATE TABLE IF NOT EXISTS messages (
-    key INTEGER PRIMARY KEY,
-    hop TEXT NOT NULL,
-    originator TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    body BLOB NOT NULL,
-    expires INTEGER,
-    report INTEGER NOT NULL,
-    priority INTEGER NOT NULL,
-    segment INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS messages_by_priority ON messages (hop, priority, key);
-CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires) WHERE expires IS NOT NULL;
-
--- Identities of all messages stored lately, whether still on their way or not: the memory against duplicates. A row
--- has those that were written together, 8 octets each. It is read when the store is opened; an index over random
--- identities would dirty a page for each message.
-CREATE TABLE IF NOT EXISTS known (
-    key INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    identities BLOB NOT NULL
-);
-
-CREATE TABLE IF NOT EXISTS registered (
-    ue_service_id TEXT PRIMARY KEY,
-    address TEXT NOT NULL,
-    via TEXT,
-    body BLOB,
-    content_format INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS application_servers (
-    registration_id TEXT PRIMARY KEY,
-    as_service_id TEXT NOT NULL UNIQUE,
-    registration TEXT NOT NULL
-) WITHOUT ROWID;
-"""
-
-# What the tables above are, as PRAGMA user_version says it. A file without a version is one of version 1, or new.
-_VERSION = 2
-_FROM_1_TO_2 = """
-ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE messages ADD COLUMN segment INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE registered ADD COLUMN content_format INTEGER NOT NULL DEFAULT 50;
-DROP INDEX messages_by_hop;
-"""
 
 # An identity is remembered at least this long after the message was stored, in seconds, unless there are too many.
 REMEMBERED = wire.LONGEST_EXPIRATION
@@ -141,7 +92,7 @@ class SqliteStore:
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", _CACHE, _CHECKPOINT):
             self._database.execute(f"PRAGMA {pragma}")
-        self._bring_up_to_date()
+        bring_up_to_date(self._database, path)
         self._execute = self._database.execute
         self._open = False
         self._broken: sqlite3.Error | None = None
@@ -159,17 +110,6 @@ class SqliteStore:
         self._known_row = self._load_known()
         # Never given twice while the process runs, though SQLite would: what is under way goes by its key.
         self._next_key: int = self._execute("SELECT ifnull(max(key), 0) + 1 FROM messages").fetchone()[0]
-
-    def _bring_up_to_date(self) -> None:
-        version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            reason = f"{self.path} was written by a newer msgin5g (version {version} of its tables)"
-            self._database.close()
-            raise sqlite3.DatabaseError(f"{reason}: use that one, or another file")
-        steps = _SCHEMA
-        if not version and self._database.execute("PRAGMA table_info(messages)").fetchall():
-            steps = _FROM_1_TO_2 + _SCHEMA
-        self._database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={_VERSION}; COMMIT")
 
     def __len__(self) -> int:
         """Messages on their way."""

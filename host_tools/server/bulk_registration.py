@@ -8,7 +8,7 @@ from msgin5g import messages, wire
 from msgin5g.registry import LONGEST_REQUEST, Registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Container
 
     from msgin5g.coap.endpoint import Request
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def register_several(
-    face: CoapFace, request: Request, elements: Elements, gateway: str, gateways: Collection[str], now: int
+    face: CoapFace, request: Request, elements: Elements, gateway: str, gateways: Container[str], now: int
 ) -> None:
     """Register each UE of the request by itself, and answer with the result of each, in the order of the request.
 
@@ -56,7 +56,7 @@ def register_several(
         resume(now)
 
 
-def _refusal(ue: str, body: bytes, gateways: Collection[str]) -> str | None:
+def _refusal(ue: str, body: bytes, gateways: Container[str]) -> str | None:
     if ue in gateways:
         # Its own registration is its own business, whatever a UE calls itself.
         return wire.UE_SERVICE_ID_NOT_OWNED

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
-from msgin5g import messages, ticks, wire
+from msgin5g import messages, wire
 from msgin5g.coap import numbers as coap
 from msgin5g.coap.client import Client, Response
 from msgin5g.coap.endpoint import Endpoint, Full, Request
@@ -27,6 +27,7 @@ from msgin5g.segmentation import Segmentation
 from host_tools.server.aggregation import Companions
 from host_tools.server.bulk_registration import register_several
 from host_tools.server.coap_server import ResourceServer
+from host_tools.server.gateways import Gateways
 from host_tools.server.presence import Lifetimes, Windows
 from host_tools.server.segmentation import Sizes
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 # Of one resource.
 _MOST_OBSERVERS = 1000
-# Milliseconds after which a gateway that is heard at another port of its host is no more where it has registered from.
-_SILENT = 60_000
 # Registrations that end at a time.
 _MOST_ENDED = 1000
 
@@ -82,7 +81,7 @@ class CoapFace:
         )
         self._endpoint = endpoint
         self._service = service
-        self._gateways = gateways
+        self._gateways = Gateways(gateways)
         self._client = Client(endpoint, most_body=most_body)
         self.server = ResourceServer(endpoint, most_body, most_transfers=1024, most_observers=_MOST_OBSERVERS)
         self.resource = MessageResource(
@@ -111,15 +110,10 @@ class CoapFace:
             self._on_lost,
             most_sets=1024,
         )
-        # Which gateway is at an address, and which UEs are behind a gateway.
-        self._gateway_at: dict[object, str] = {}
-        self._behind: dict[str, set[str]] = {}
-        # When a gateway was heard last where it has registered from.
-        self._heard_at: dict[str, int] = {}
         self._windows = Windows(wall_clock)
         self._lifetimes = Lifetimes(service.held_clock, lifetime)
         for entry in self.registry:
-            self._index(entry)
+            self._gateways.add(entry)
             self._lifetimes.heard(entry.ue_service_id)
 
     def start(self, now: int) -> None:
@@ -257,7 +251,7 @@ class CoapFace:
 
     def expel(self, ue_service_id: str) -> None:
         """De-register a UE whose key is revoked; with a gateway, those that it has vouched for."""
-        for behind in list(self._behind.pop(ue_service_id, ())):
+        for behind in self._gateways.forget(ue_service_id):
             self._away(behind)
         if self.registry.get(ue_service_id):
             self._away(ue_service_id)
@@ -271,7 +265,7 @@ class CoapFace:
     def _on_reg(self, request: Request, elements: Elements, now: int) -> None:
         if wire.UE_SERVICE_ID not in elements:
             # Several UEs at once: a gateway's right.
-            gateway = self._gateway(request)
+            gateway = self._gateways.that_asks(request)
             if gateway is None or wire.REGISTRATION_REQUESTS not in elements:
                 self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             else:
@@ -283,7 +277,7 @@ class CoapFace:
             self._refuse_registration(request, elements, wire.TOO_LARGE, wire.MALFORMED, now)
             return
         self._heard(request, now)
-        gateway = self._gateway(request)
+        gateway = self._gateways.that_asks(request)
         if gateway is not None and gateway != ue:
             # The gateway vouches for the UEs behind it (33.501 Y.6), also for one that comes from another gateway.
             # No UE is a gateway, though, whatever it calls itself.
@@ -305,38 +299,22 @@ class CoapFace:
         else:
             self.registry.claim(ue, request.peer.address, decided, now)
 
-    def _gateway(self, request: Request) -> str | None:
-        # The gateway that has made a request: by its keys, or else by where it is.
-        if request.context:
-            return request.context.name if request.context.name in self._gateways else None
-        return self._gateway_at.get(request.peer.address)
-
     def _heard(self, request: Request, now: int) -> None:
         # Who has keys is where it is heard: nobody else has them.
         entry = self.registry.get(request.context.name) if request.context else None
-        if entry is None or entry.via or self._is_there(entry, request.peer.address, now):
+        if entry is None or entry.via or self._gateways.is_there(entry, request.peer.address, now):
             return
         ue = entry.ue_service_id
         self._remove_index(ue)
         entry = Registered(ue, request.peer.address, None, entry.body, entry.content_format)
         self.registry.save(entry)
-        self._index(entry)
+        self._gateways.add(entry)
         _log.info("moved", ue=ue, address=entry.address)
         self._delivery.forget(ue)
         if self.reachable(ue):
             self._delivery.resume(ue, now)
         if ue in self._gateways:
             self._gateway_moved(entry, now)
-
-    def _is_there(self, entry: Registered, address: tuple, now: int) -> bool:
-        # A gateway speaks from several ports: it has moved when it is not heard at the one it has registered from.
-        ue = entry.ue_service_id
-        if entry.address == address:
-            if ue in self._gateways:
-                self._heard_at[ue] = now
-            return True
-        since = self._heard_at.get(ue)
-        return since is not None and entry.address[0] == address[0] and ticks.age(since, now) < _SILENT
 
     def _register(self, request: Request, elements: Elements, via: str | None, now: int) -> None:
         ue = elements[wire.UE_SERVICE_ID]
@@ -356,7 +334,7 @@ class CoapFace:
             return None
         self._remove_index(ue)
         self.registry.save(entry)
-        self._index(entry)
+        self._gateways.add(entry)
         self._lifetimes.heard(ue)
         self.counters["registrations"] += 1
         _log.info("registered", ue=ue, via=entry.via, address=entry.address)
@@ -374,7 +352,7 @@ class CoapFace:
 
     def _gateway_moved(self, gateway: Registered, now: int) -> None:
         # What it has registered is where it is now.
-        for ue in self._behind.get(gateway.ue_service_id, ()):
+        for ue in self._gateways.behind(gateway.ue_service_id):
             entry = self.registry.get(ue)
             if entry and entry.address != gateway.address:
                 self.registry.save(
@@ -398,20 +376,10 @@ class CoapFace:
         _log.info("de-registered", ue=ue)
         self.resource.answer(request, wire.DEREGISTERED, now, messages.registration_result(wire.DEREG, ue))
 
-    def _index(self, entry: Registered) -> None:
-        if entry.via:
-            self._behind.setdefault(entry.via, set()).add(entry.ue_service_id)
-        elif entry.ue_service_id in self._gateways:
-            self._gateway_at[entry.address] = entry.ue_service_id
-
     def _remove_index(self, ue: str) -> None:
         entry = self.registry.get(ue)
-        if entry is None:
-            return
-        if entry.via:
-            self._behind.get(entry.via, set()).discard(ue)
-        elif self._gateway_at.get(entry.address) == ue:
-            del self._gateway_at[entry.address]
+        if entry is not None:
+            self._gateways.remove(entry)
 
     def _remove(self, ue: str) -> None:
         self._remove_index(ue)
@@ -453,7 +421,7 @@ class CoapFace:
             self.counters["refused"] += 1
             self.resource.refuse(request, wire.REFUSED, elements, wire.NOT_AUTHORIZED, now)
             return
-        if self._gateway(request) and self.registry.get(originator):
+        if self._gateways.that_asks(request) and self.registry.get(originator):
             self._heard(request, now)
             self._lifetimes.heard(originator)
         elif not self._owns(request, originator, elements, now):
