@@ -26,7 +26,8 @@ def update(
         list[str] | None, typer.Option("--to", help="Another board for the same; may be repeated.")
     ] = None,
     lab: Annotated[
-        Path | None, typer.Option("--lab", help="Folder of `msgin5g up`, instead of --settings, --server and --token-file.")
+        Path | None,
+        typer.Option("--lab", help="Folder of `msgin5g up`: needs no --settings, --server, --token-file."),
     ] = None,
     settings: Annotated[
         Path | None,

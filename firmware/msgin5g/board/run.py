@@ -13,7 +13,7 @@ import gc
 import sys
 import time
 
-from .. import provisioning, ticks
+from .. import provisioning, ticks, wire
 from ..application import RegistrationRefused
 from . import led as patterns
 from . import settings as board_settings
@@ -30,8 +30,10 @@ _PERIOD = 100
 _WELL = 60
 # Before a refused registration, or a network without our gateway's name, is tried again.
 _AGAIN = 30
-# What has come in, on flash: as many segments as a large message may have, and others.
+# What has come in, on flash: as many segments as a large message may have, and others. Small ones: a heap has less room
+# in one piece than in all.
 _STORE = {"most_octets": 393216, "most_inbox": 72, "most_known": 128}
+_SEGMENT_SIZE = 768
 _CLOCK_SET = 1704067200
 _EPOCH_2000 = 946684800
 _PRINTED_CAUSES = ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET")
@@ -212,7 +214,10 @@ class Board:
     async def _client(self):
         from ..store.flash import FlashStore
 
-        options = {"store": FlashStore("messages", **_STORE)}
+        options = {
+            "store": FlashStore("messages", **_STORE),
+            "profile": {wire.SUPPORTED_SEGMENT_SIZE: _SEGMENT_SIZE},
+        }
         link = self._link()
         if link:
             options["link"] = link
