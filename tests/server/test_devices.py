@@ -16,7 +16,7 @@ from msgin5g.oscore.contexts import NoContext
 from msgin5g.provisioning import DeviceSecurity
 from world import World
 
-from host_tools.security import key_file
+from host_tools.security import contexts, key_file
 from host_tools.security.contexts import REVOKED, DeviceContexts
 from host_tools.security.devices import Devices, EnrolmentError, Overtaken
 from host_tools.settings import SettingsError
@@ -136,6 +136,12 @@ def test_what_is_no_device_of_ours_is_not_held(devices):
 
 
 # -- contexts of a running process
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """What is changed is seen at the next request, not in the next millisecond."""
+    monkeypatch.setattr(contexts, "_LOOK_PAUSE", -1)
 
 
 class Site:
