@@ -219,6 +219,9 @@ def up(
     gateway_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Gateway's CoAP port; 0 for a free one.")
     ] = 0,
+    page_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Gateway's HTTP port, for its page; 0 for a free one.")
+    ] = 0,
     ack_timeout: Annotated[int, typer.Option(min=10, help="CoAP's ACK_TIMEOUT in ms, for both.")] = 2000,
     log: LogLevel = Level.INFO,
 ) -> None:
@@ -226,7 +229,8 @@ def up(
     from host_tools.lab import Lab
 
     logs.configure(log)
-    run(_up(lambda: Lab(directory, server_port, rest_port, gateway_port, ack_timeout, security.value)))
+    ports = server_port, rest_port, gateway_port, page_port
+    run(_up(lambda: Lab(directory, *ports, ack_timeout, security.value)))
 
 
 async def _up(make: Callable[[], Any]) -> None:

@@ -68,6 +68,7 @@ def gateway_settings(
     directory: Path,
     server: tuple[str, int],
     port: int = 0,
+    page_port: int = 0,
     ack_timeout: int = 2000,
     security: str = OSCORE,
 ) -> GatewaySettings:
@@ -80,7 +81,7 @@ def gateway_settings(
         server=f"{server[0]}:{server[1]}",
         host=_LOOPBACK,
         port=port,
-        http_port=0,
+        http_port=page_port,
         database=directory / "gateway.sqlite",
         coap=Coap(ack_timeout=ack_timeout),
         security=security,
@@ -147,6 +148,7 @@ class Lab:
         server_port: the server's CoAP port, 0 for a free one.
         rest_port: the server's HTTP port, 0 for a free one.
         gateway_port: the gateway's CoAP port, 0 for a free one.
+        page_port: the gateway's HTTP port, for its page, 0 for a free one.
         ack_timeout: CoAP's ACK_TIMEOUT in milliseconds.
         security: of all CoAP links: "oscore" or "none".
     """
@@ -157,12 +159,13 @@ class Lab:
         server_port: int = 0,
         rest_port: int = 0,
         gateway_port: int = 0,
+        page_port: int = 0,
         ack_timeout: int = 2000,
         security: str = OSCORE,
     ) -> None:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="msgin5g-"))
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._gateway_port = gateway_port
+        self._gateway_ports = gateway_port, page_port
         self._ack_timeout = ack_timeout
         self._security = security
         self.server = ServerProcess(
@@ -177,7 +180,7 @@ class Lab:
             gateway_settings(
                 self.directory,
                 self.server.link.address,
-                self._gateway_port,
+                *self._gateway_ports,
                 self._ack_timeout,
                 self._security,
             )

@@ -145,7 +145,7 @@ async def test_files_are_readable_by_their_owner_only_and_the_token_is_in_no_log
 
 async def test_up_again_on_the_same_folder_goes_on_where_it_was(place):
     options = ["--dir", place.directory / "lab"]
-    names = ("--server-port", "--rest-port", "--gateway-port")
+    names = ("--server-port", "--rest-port", "--gateway-port", "--page-port")
     for name, number in zip(names, free_ports(len(names)), strict=True):
         options += [name, number]
     lab = await Lab(place, *options).start()
