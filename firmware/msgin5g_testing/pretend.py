@@ -1,8 +1,9 @@
 # What a pretended board runs before anything of its own: it becomes the board, then does what a board does when it
 # starts: boot.py, then main.py, then its prompt.
 #
-#     micropython pretend.py '{"platform": ..., "machine": ..., "image": ..., "blocks": ..., "main": true}'
+#     micropython pretend.py '{"platform": ..., "machine": ..., "image": ..., "main": true, "without": [], ...}'
 #
+# without: modules that this board has not.
 # Beside the image are the other ends of what it pretends: it tells what its pins do, and that it resets, in lines of
 # JSON to the pipe "said"; the networks in the air are in air.json; uart is the terminal behind its UARTs.
 
@@ -18,6 +19,10 @@ class _Sys:
 
     def __getattr__(self, name):
         return getattr(_sys, name)
+
+
+class _Nothing:
+    pass
 
 
 class _Implementation:
@@ -48,6 +53,12 @@ def _become(board):
     _open_uarts(machine)
     for module in (machine, network, espnow):
         sys.modules[module.__name__.split(".")[-1]] = module
+    for name in board["without"]:
+        if name in sys.modules:
+            del sys.modules[name]
+        else:
+            # MicroPython here has it built in: it is there, with nothing in it.
+            sys.modules[name] = _Nothing()
     # The simulation's own folder is out of reach from here on.
     flash_image.become_root(board["image"], board["blocks"])
     sys.modules["sys"] = _Sys(board["platform"], board["machine"])

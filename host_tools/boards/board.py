@@ -20,6 +20,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "boards"
 FILES = ("board.toml", "manifest.py", "README.md")
 
 Link = Literal["wifi", "serial", "espnow"]
+# What MicroPython for a board has only where it has such a link.
+_MODULES: dict[Link, tuple[str, ...]] = {"wifi": ("network", "socket"), "espnow": ("espnow",)}
 Octets = Annotated[int, Meta(gt=0)]
 PinNumber = Annotated[int, Meta(ge=0, le=48)]
 
@@ -118,6 +120,9 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             machine=self.pretended_machine or self.machine,
             file_system=self.flash.file_system,
             heap=self.heap,
+            without=tuple(
+                module for link, modules in _MODULES.items() if link not in self.links for module in modules
+            ),
         )
 
 

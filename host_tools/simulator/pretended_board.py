@@ -46,12 +46,14 @@ class Pretence:
         machine: its ``sys.implementation._machine``.
         file_system: octets of its file system.
         heap: of its MicroPython, as ``-X heapsize=`` takes it.
+        without: modules that its MicroPython has not.
     """
 
     platform: str = "esp32"
     machine: str = "Generic ESP32 module with ESP32"
     file_system: int = 2 << 20
     heap: str = "192K"
+    without: tuple[str, ...] = ()
 
 
 class PretendedBoard:
@@ -139,6 +141,7 @@ class PretendedBoard:
             "image": _IMAGE,
             "blocks": self.pretence.file_system // flash_image.BLOCK,
             "main": main,
+            "without": self.pretence.without,
             "cause": cause,
         }
         self._child = subprocess.Popen(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.boards import board as boards
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import Pretence, PretendedBoard
 
@@ -64,3 +65,16 @@ def test_full_is_full(board):
 
 def test_nothing_of_this_machine_is_in_its_reach(board):
     assert mpremote(board, "exec", "import os; print(os.listdir('/'))").strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "has"), [("RPI_PICO", []), ("RPI_PICO_W", ["network", "socket"])])
+def test_it_has_no_module_that_the_board_has_not(tmp_path, name, has):
+    # (A built-in one of this machine's MicroPython is there, and empty.)
+    uses = "network.WLAN", "socket.socket", "espnow.ESPNow"
+    program = "".join(
+        f"try:\n import {use.split('.')[0]}\n {use}\n print('{use.split('.')[0]}')\n"
+        "except (ImportError, AttributeError):pass\n"
+        for use in uses
+    )
+    with PretendedBoard(tmp_path / "board", boards.load(name).pretence()) as found:
+        assert mpremote(found, "exec", program).split() == has
