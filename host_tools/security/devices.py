@@ -182,7 +182,9 @@ class Devices:
             (ue_service_id,),
         ).fetchone()
         if row is None:
-            raise EnrolmentError(f"{ue_service_id} is not enrolled, or it is revoked: `msgin5g devices` lists them")
+            raise EnrolmentError(
+                f"{ue_service_id} is not enrolled, or it is revoked: `msgin5g devices` lists them"
+            )
         return bundle.key({"master_secret": row[0].hex(), "master_salt": row[1].hex()})
 
     def _check(self, ue_service_id: str, known: Device | None, *, rotate: bool) -> None:
