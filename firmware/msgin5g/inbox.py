@@ -26,7 +26,8 @@ class Inbox:
         self.reading = None
 
     def start(self, now):
-        if self._store.pending(SEGMENTS, -1, 1):
+        # Once.
+        if self._reassembly is None and self._store.pending(SEGMENTS, -1, 1):
             self.reassembly().load(now)
 
     def reassembly(self):

@@ -92,19 +92,21 @@ class Board:
             )
             self.watchdog.start()
         tending = asyncio.create_task(self._tend(crashes))
+        updating = None
         try:
             await self._network()
             self.ue = await self._client()
-            updating = asyncio.create_task(self._update(crashes))
+            updating = await self._updates(crashes)
             registering = asyncio.create_task(self._register())
             if not self.safe_mode:
                 await self._application()
             await registering
             # Kept registered, for those who send to it.
             await tending
-            await updating
         finally:
             tending.cancel()
+            if updating:
+                updating.cancel()
 
     def stop(self):
         # Somebody works on the board: nothing may reset it.
@@ -139,17 +141,23 @@ class Board:
                 self._end_trial(crashes)
             await asyncio.sleep_ms(_PERIOD)  # type: ignore[attr-defined]
 
-    async def _update(self, crashes):
+    async def _updates(self, crashes):
+        # Installs what has come; the task that waits for more, None when something is wrong with it.
         from .update import Updates
 
         def restart():
             crashes.well()
             self.restart()
 
+        one = Updates(self.ue, self.slots, self.log, restart)
         try:
-            await Updates(self.ue, self.slots, self.log, restart).run()
+            if await one.install(self.ue.link.now()):
+                restart()
         except Exception as error:
-            self.log.crash(error, "no more updates until the next start")
+            self.log.crash(error, "no updates until the next start")
+            return None
+        one.hide()
+        return asyncio.create_task(one.run())
 
     def _end_trial(self, crashes):
         one = self.slots

@@ -1,8 +1,10 @@
 # Updates of the application by messages: takes them before the application sees them, puts what is in them into the
 # spare slot, and tells their sender what became of it.
 #
-# A bundle (bundle.py) is a message with an Application ID of its own, mostly in segments. What is told is another one,
-# back to its sender: {"update": its Message ID, "version": ..., "outcome": ..., "why": ...}.
+# A bundle (bundle.py) is a message with an Application ID of its own, mostly in segments. It stays where messages are
+# stored until the board has started once more: before the application is loaded there is room in the heap to read it.
+# What is told is another message, back to its sender: {"update": its Message ID, "version": ..., "outcome": ...,
+# "why": ...}.
 
 import asyncio
 import json
@@ -19,7 +21,7 @@ REFUSED = "refused"
 
 
 class Updates:
-    # device_file: where the key is. restart(): called when there is another application to be started.
+    # device_file: where the key is. restart(): called when there is something to be done before the application starts.
     def __init__(self, ue, in_slots, log, restart, device_file="device.json"):
         self._ue = ue
         self._slots = in_slots
@@ -29,26 +31,38 @@ class Updates:
         # How many messages had come when it was looked the last time, and how far it was.
         self._arrived = -1
         self._after = -1
+        # One is there that was not when the application was started.
+        self.waiting = False
         # What is to be told: (sender, version, outcome, why).
         self._outcomes = []
-        self._hide()
 
-    def _hide(self):
+    async def install(self, now):
+        # Before the application is loaded: what is there. True when another one is to be started.
+        self._ue.inbox.start(now)
+        if self._slots.on_trial:
+            # One after the other.
+            return False
+        self._look(now, self._take)
+        await self._tell()
+        return self._slots.on_trial
+
+    def hide(self):
         # From the application, which would take it as one of its own messages.
         take = self._ue.inbox.take
 
         def others(now):
-            self.look(now)
-            return take(now)
+            self._look(now, self._found)
+            return None if self.waiting else take(now)
 
         self._ue.inbox.take = others
 
     async def run(self):
         while True:
-            self.look(self._ue.link.now())
+            self._look(self._ue.link.now(), self._found)
             await self._tell()
-            if self._slots.on_trial and self._slots.starts == slots.STARTS:
-                # What was stored until now, the report on the bundle as well, goes out before if it can.
+            if self.waiting and not self._slots.on_trial:
+                self._log.tell("an update has come: restarting")
+                # What is stored until now goes out before, if it can.
                 try:
                     await asyncio.wait_for(self._ue.settled(), _FAREWELL)
                 except asyncio.TimeoutError:
@@ -58,52 +72,58 @@ class Updates:
 
     # -- finding it
 
-    def look(self, now):
+    def _look(self, now, on_found):
         # Among all that has come, in whatever order the application takes that.
         inbox, store = self._ue.inbox, self._ue.store
-        if inbox.arrived == self._arrived:
+        if inbox.arrived == self._arrived or self.waiting:
             return
+        arrived = inbox.arrived
         while True:
             items = store.pending(INBOX, self._after, 1)
             if not items:
                 break
             elements = inbox.elements_of(items[0])
             if elements and elements.get(wire.APPLICATION_ID) == APPLICATION:
-                try:
-                    inbox.hand_over(items[0], elements, now)
-                except Full:
-                    # The flash fails; it is found again.
+                on_found(elements, items[0], None, now)
+                if self.waiting or self._slots.on_trial:
+                    # The others, after it.
                     return
-                self._take(elements, None)
             self._after = items[0].key
-        self._arrived = inbox.arrived
         if store.pending(SEGMENTS, -1, 1):
             for large in list(inbox.reassembly().whole):
-                self._look_at(large, now)
+                try:
+                    elements = large.elements()
+                except (OSError, ValueError):
+                    # The inbox says so when it gets there.
+                    continue
+                if elements.get(wire.APPLICATION_ID) == APPLICATION:
+                    on_found(elements, None, large, now)
+                    if self.waiting or self._slots.on_trial:
+                        return
+        self._arrived = arrived
 
-    def _look_at(self, large, now):
-        try:
-            elements = large.elements()
-        except (OSError, ValueError):
-            # The inbox says so when it gets there.
-            return
-        if elements.get(wire.APPLICATION_ID) != APPLICATION:
-            return
-        self._take(elements, large)
-        inbox = self._ue.inbox
-        # The application may be reading another one.
-        other, inbox.reading = inbox.reading, (large, elements)
-        inbox.finish(now)
-        inbox.reading = other
+    def _found(self, elements, item, large, now):
+        self.waiting = True
 
-    def _take(self, elements, large):
+    def _take(self, elements, item, large, now):
+        # Cut off before it is taken from the store, it is found again, and known by its version then.
         from ..application import Received
 
+        inbox = self._ue.inbox
         received = Received(elements, large)
         sender = (received.originator_type, received.originator, received.message_id)
         version, outcome, why = self._install(received.pieces, sender)
         if outcome != slots.TRIAL:
             self._outcomes.append((sender, version, outcome, why))
+        try:
+            if item:
+                inbox.hand_over(item, elements, now)
+            else:
+                inbox.reading = large, elements
+                inbox.finish(now)
+        except Full:
+            # The flash fails.
+            pass
 
     # -- installing it
 
@@ -140,8 +160,6 @@ class Updates:
             raise _Ended(
                 REFUSED, "version %d came before, and %d is not newer" % (one.version, found.version)
             )
-        if one.on_trial:
-            raise _Ended(REFUSED, "version %d is on trial: send this one when that has ended" % one.version)
         try:
             found.unpack(one.spare())
         except BaseException:
