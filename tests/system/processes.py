@@ -107,8 +107,9 @@ class Program:
 
     async def ended(self):
         """Wait for its end; returns its exit status."""
+        # Shielded: whoever cleans up after a test that has waited in vain waits for the same.
         async with asyncio.timeout(PATIENCE):
-            await self._reading
+            await asyncio.shield(self._reading)
             return await self._process.wait()
 
     async def end(self, number=signal.SIGTERM):
