@@ -43,6 +43,8 @@ def deploy(
             if not dry_run:
                 with progress(as_json) as step:
                     deployment.carry_out(what, found, step)
+                if application:
+                    deployment.use_application(found)
             after = found.identity()
             heap = None if dry_run else _heap_with_client(found)
     report = {

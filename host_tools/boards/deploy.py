@@ -34,6 +34,8 @@ try:
 except ImportError:print('False')
 sys.path[:]=p
 """
+# What came by message gives way to what is put there by hand (msgin5g.board.slots).
+_LEAVE_SLOT = "from msgin5g.board.slots import Slots\nSlots().leave()"
 # LittleFS keeps files in blocks, and a small one in its folder.
 _BLOCK = 4096
 
@@ -191,6 +193,15 @@ def carry_out(what: Plan, found: SerialBoard, progress: Callable[[str, float], N
     if wrong:
         raise BoardError(f"{wrong[0]} is not what was written; repeat the command")
     progress("verify", 1)
+
+
+def use_application(found: SerialBoard) -> None:
+    """Let the board start the application that was deployed, and none that has come by message before.
+
+    Raises:
+        BoardError: it does not answer.
+    """
+    found.run(_LEAVE_SLOT)
 
 
 def _is_frozen(found: SerialBoard) -> bool:

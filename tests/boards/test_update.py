@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import typing
 
 import pytest
 from msgin5g.board import bundle as on_board
@@ -12,8 +13,9 @@ from on_flash import SETTINGS, Console, give
 from typer.testing import CliRunner
 
 from host_tools import lab as labs
+from host_tools.application_server import ApplicationServer, Message, Refused, Report
 from host_tools.boards import board as boards
-from host_tools.boards import bundle
+from host_tools.boards import bundle, update
 from host_tools.boards.board import BoardError
 from host_tools.cli import app
 from host_tools.setup import micropython
@@ -107,6 +109,63 @@ def test_it_has_to_be_said_where(tmp_path):
     assert "name --lab DIR" in str(result.exception)
 
 
+class FakeServer:
+    """In the place of an Application Server: devices that tell what they like, as soon as they are sent something."""
+
+    told: typing.ClassVar[dict] = {}
+
+    def __init__(self, identity, server, token, on_message, on_report):
+        self.app = None
+        self._on_message, self._on_report = on_message, on_report
+
+    new_message_id = staticmethod(ApplicationServer.new_message_id)
+
+    async def register(self, target_uri):
+        pass
+
+    async def deregister(self):
+        pass
+
+    async def close(self):
+        pass
+
+    async def send(self, payload, ue, application, message_id):
+        if ue == "gone@lab":
+            raise Refused("404")
+        self._on_report(Report(message_id, ue != "full@lab", "STORE_FULL"))
+        for originator, told in self.told.get(ue, ()):
+            payload = json.dumps({"update": message_id} | told) if isinstance(told, dict) else told
+            self._on_message(Message(originator, "x", payload, application))
+
+
+async def test_each_board_speaks_for_itself(monkeypatch):
+    installed = {"outcome": "installed", "why": "", "version": 1}
+    monkeypatch.setattr(update, "ApplicationServer", FakeServer)
+    FakeServer.told = {
+        "good@lab": [("good@lab", installed)],
+        "bad@lab": [("bad@lab", {"outcome": "rolled back", "why": "it crashed", "version": 1})],
+        "mute@lab": [("good@lab", installed), ("mute@lab", "{"), ("mute@lab", "[]"), ("mute@lab", None)],
+    }
+    boards = ["good@lab", "bad@lab", "gone@lab", "full@lab", "mute@lab"]
+    steps = {}
+    one = update.Update(dict.fromkeys(boards, b""), steps.__setitem__)
+    outcomes = await one.run("as@lab", "http://127.0.0.1:9", "token", "127.0.0.1:0", 0.5)
+    assert [(outcome.outcome, outcome.installed) for outcome in outcomes] == [
+        ("installed", True),
+        ("rolled back", False),
+        ("refused", False),
+        ("refused", False),
+        ("arrived", False),
+    ]
+    assert [outcome.why for outcome in outcomes[1:]] == [
+        "it crashed",
+        "by the server: 404",
+        "not delivered: STORE_FULL",
+        "it has told nothing more in 0.5 s",
+    ]
+    assert steps == {"good@lab": 1, "bad@lab": 1, "gone@lab": 1, "full@lab": 1, "mute@lab": 0.5}
+
+
 # -- what becomes of it
 
 
@@ -128,6 +187,13 @@ class Field:
         self.console = console
         self._lab = lab
         self._folder = folder
+
+    def deploy(self, text):
+        file = self._folder / "deployed.py"
+        file.write_text(text)
+        command = [MSGIN5G, "deploy", "ESP32_GENERIC", "--port", self.board.port, "--app", file, "--json"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
     def update(self, text, *options, files=()):
         file = self._folder / "app.py"
@@ -186,6 +252,17 @@ def test_an_update_is_tried_and_kept(field):
 
 
 @needs_micropython
+def test_what_is_deployed_by_hand_counts_from_then_on(field):
+    assert field.update(saying("new")) == ("installed", "")
+    field.deploy(saying("by hand"))
+    field.console.type("\x04")
+    assert "app by hand" in field.console.wait("registered as")
+    outcome, why = field.update(saying("old"), "--version", "4")
+    assert outcome == "refused"
+    assert "not newer" in why
+
+
+@needs_micropython
 def test_one_that_crashes_goes_back(field):
     outcome, why = field.update("async def main(ue, board):\n    raise ValueError('bad app')\n")
     assert outcome == "rolled back"
@@ -228,7 +305,9 @@ def test_one_that_is_signed_with_another_key_is_refused(field, lab):
     assert told["outcome"] == "refused"
     assert "its signature is wrong" in told["why"]
     assert field.board.resets == 1
-    assert "app as deployed" in field.console.wait("update 0: refused: its signature is wrong.*registered as")
+    text = field.console.wait("registered as")
+    assert "update 0: refused: its signature is wrong" in text
+    assert "app as deployed" in text
 
 
 @needs_micropython
