@@ -30,9 +30,7 @@ _PERIOD = 100
 _WELL = 60
 # Before a refused registration, or a network without our gateway's name, is tried again.
 _AGAIN = 30
-# What has come in, on flash: as many segments as a large message may have, and others. Small ones: a heap has less room
-# in one piece than in all.
-_STORE = {"most_octets": 393216, "most_inbox": 72, "most_known": 128}
+# Small segments: a heap has less room in one piece than in all.
 _SEGMENT_SIZE = 768
 _CLOCK_SET = 1704067200
 _EPOCH_2000 = 946684800
@@ -223,7 +221,8 @@ class Board:
         from ..store.flash import FlashStore
 
         options = {
-            "store": FlashStore("messages", **_STORE),
+            # As many segments as a large message may have, and others.
+            "store": FlashStore("messages", most_octets=393216, most_inbox=72, most_known=128),
             "profile": {wire.SUPPORTED_SEGMENT_SIZE: _SEGMENT_SIZE},
         }
         link = self._link()
