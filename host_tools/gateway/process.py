@@ -13,7 +13,7 @@ from msgin5g.coap.endpoint import Endpoint
 from msgin5g.gateway import Gateway
 from starlette.applications import Starlette
 
-from host_tools import discovery, quick_json
+from host_tools import discovery, quick_json, recent
 from host_tools.addresses import text
 from host_tools.gateway import uplink
 from host_tools.gateway.capture import Recorders
@@ -59,6 +59,7 @@ class GatewayProcess:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         quick_json.use()
+        recent.use()
         self._lock = take(settings.database)
         self.keeper = Keeper(settings)
         self.keeper.clock.on_jump = self._on_clock_jump
