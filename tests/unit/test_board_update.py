@@ -84,8 +84,8 @@ class Board:
             pass
         task.cancel()
 
-    def send(self, octets, message_id="m-1", application=APPLICATION, size=900):
-        elements = messages.message((wire.AS, AS), (wire.UE, UE), message_id, True, True)
+    def send(self, octets, message_id="m-1", application=APPLICATION, size=900, sender=(wire.AS, AS)):
+        elements = messages.message(sender, (wire.UE, UE), message_id, True, True)
         elements[wire.APPLICATION_ID] = application
         messages.set_payload(elements, octets)
         large = Large(messages.encode(elements), size, messages.encode, messages.decode)
@@ -153,6 +153,21 @@ async def test_the_application_never_sees_it():
     assert (await board.world.run(board.ue.receive())).payload == "before"
     assert (await board.world.run(board.ue.receive())).payload == "after"
     assert board.ue.inbox.take(board.world.now) is None
+
+
+async def test_other_ues_can_not_even_make_it_restart():
+    board = Board()
+    await board.begin()
+    await board.world.run(board.ue.register())
+    for number, octets in enumerate((made(), made([("app.py", b"#" * 3000)]), b"noise")):
+        board.send(octets, "m-%d" % number, sender=(wire.UE, "thief@example.org"))
+    await board.run()
+    assert board.restarts == 0 and not board.updates.waiting
+    assert [told["why"] for told in board.told()] == ["updates are sent by Application Servers"] * 3
+    assert board.store.pending(INBOX, -1, 1) == board.store.pending(SEGMENTS, -1, 1) == []
+    board.send(made(), "m-9")
+    await board.run()
+    assert board.restarts == 1
 
 
 async def test_one_that_goes_back_is_told_with_its_reason():

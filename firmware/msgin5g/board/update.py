@@ -9,7 +9,7 @@
 import asyncio
 import json
 
-from .. import forget, provisioning, wire
+from .. import forget, messages, provisioning, wire
 from ..store import INBOX, SEGMENTS, Full
 from . import slots
 
@@ -17,6 +17,8 @@ from . import slots
 APPLICATION = "msgin5g-update"
 # Seconds that the report on it has to go out before the board restarts.
 _FAREWELL = 5
+# That wait to be told; more are not.
+_MOST_OUTCOMES = 8
 REFUSED = "refused"
 
 
@@ -103,7 +105,11 @@ class Updates:
         self._arrived = arrived
 
     def _found(self, elements, item, large, now):
-        self.waiting = True
+        if messages.originator(elements)[0] == wire.AS:
+            self.waiting = True
+        else:
+            # It costs no restart.
+            self._take(elements, item, large, now)
 
     def _take(self, elements, item, large, now):
         # Cut off before it is taken from the store, it is found again, and known by its version then.
@@ -112,15 +118,19 @@ class Updates:
         inbox = self._ue.inbox
         received = Received(elements, large)
         sender = (received.originator_type, received.originator, received.message_id)
-        version, outcome, why = self._install(received.pieces, sender)
-        if outcome != slots.TRIAL:
+        version, outcome, why = 0, REFUSED, "updates are sent by Application Servers"
+        if sender[0] == wire.AS:
+            version, outcome, why = self._install(received.pieces, sender)
+        if outcome != slots.TRIAL and len(self._outcomes) < _MOST_OUTCOMES:
             self._outcomes.append((sender, version, outcome, why))
         try:
             if item:
                 inbox.hand_over(item, elements, now)
             else:
-                inbox.reading = large, elements
+                # The application may be reading another one.
+                other, inbox.reading = inbox.reading, (large, elements)
                 inbox.finish(now)
+                inbox.reading = other
         except Full:
             # The flash fails.
             pass
