@@ -79,6 +79,8 @@ async def main():
         runtime.secure(asker.endpoint, sys.argv[5])
     for step in json.loads(sys.argv[2]):
         await (asker.observe(step) if step["do"] == "observe" else asker.request(step))
+    # A link on a host sends at the end of a turn of the loop.
+    await asyncio.sleep(0)
     runtime.tell(counters=asker.endpoint.counters, occupancy=asker.endpoint.occupancy())
     asker.link.close()
 

@@ -182,7 +182,7 @@ def test_what_has_no_l3_form_is_refused():
 
 
 def test_a_store_without_room_is_congestion_and_tried_again():
-    setup, client = registered(most_items=2)
+    setup, client = registered(most_items=2, drops=False, aggregate_linger=None)
     setup.world.leave("server")
     sent = [client.send(AS.encode(), b"%d" % number, setup.world.now) for number in range(4)]
     setup.world.advance(60000)

@@ -290,7 +290,7 @@ def test_one_that_does_not_report_gets_the_message_again():
 
 
 def test_a_store_without_room_is_tried_again():
-    setup, client = coap_registered(most_items=2)
+    setup, client = coap_registered(most_items=2, drops=False, aggregate_linger=None)
     setup.world.leave("server")
     sent = [client.send(AS, str(number), setup.world.now) for number in range(4)]
     setup.world.advance(60000)

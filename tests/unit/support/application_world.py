@@ -66,21 +66,21 @@ def recording(client):
 
 
 class Setup:
-    def __init__(self, most_items=100, seed=1):
+    def __init__(self, most_items=100, seed=1, **options):
         self.world = World(seed)
         self.server = FakeServer(self.world)
         self.store = RegisteredStore(most_items=most_items, most_known=1000)
-        self.start_gateway()
+        self.start_gateway(**options)
         self.world.advance(1000)
 
-    def start_gateway(self):
+    def start_gateway(self, **options):
         many = Parameters(nstart=16, most_waiting=64, most_peers=64, most_unanswered=64, most_recent=500)
         bits = self.world.random.bits
         down = Endpoint(many, bits)
         up = Endpoint(many, bits)
         self.endpoint = ApplicationEndpoint(many, bits)
         self.endpoint.on_error = raised
-        self.gateway = Gateway(GATEWAY, down, up, "server", self.store, self.world.wall_clock)
+        self.gateway = Gateway(GATEWAY, down, up, "server", self.store, self.world.wall_clock, **options)
         self.gateway.speak_for([Application(METER, NUMBER, CREDENTIAL)], self.endpoint)
         self.world.join("gateway", down)
         self.world.join("gateway-up", up)
