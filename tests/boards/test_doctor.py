@@ -35,7 +35,7 @@ def board(tmp_path, library, lab, request):
         yield pretended, device
 
 
-def diagnose(pretended, lab, spoil="", kind=KIND):
+def diagnose(pretended, lab, spoil="", kind: boards.Board | None = KIND):
     with SerialBoard(pretended.port, restart=False) as found:
         if spoil:
             found.run(spoil)
