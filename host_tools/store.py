@@ -33,7 +33,7 @@ REMEMBERED = wire.LONGEST_EXPIRATION
 # The log is copied into the database every 32 MiB: pages that change often are then copied once, not each time.
 _CHECKPOINT = "wal_autocheckpoint=8000"
 # Pages in memory, in KiB: more of them make no message cheaper, with 300,000 stored neither.
-_CACHE = "cache_size=-8000"
+_CACHE = "cache_size=-2000"
 # How much longer than a message a report on it may be, in octets.
 _LONGER = 512
 # Rows of one purge: it must not hold up the messages that arrive meanwhile.
