@@ -162,14 +162,12 @@ class Gateway:
     def stop(self, on_done, now):
         self.registration.stop(on_done, now)
 
-    def registering(self, ue_service_id):
+    def registering(self, ue):
         # Has it asked to be registered, and the server not answered yet?
-        return ue_service_id in self._registering or (
-            self._bulk is not None and self._bulk.holds(ue_service_id)
-        )
+        return ue in self._registering or (self._bulk is not None and self._bulk.holds(ue))
 
     def speak_to(self, addresses):
-        # The server, at several addresses: of those messages go to the one that has Message IDs.
+        # The server's addresses: messages go to the one that has Message IDs.
         self._relay.server_addresses = addresses
 
     def keep_ready(self, most):

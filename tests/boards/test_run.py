@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 from on_flash import DEVICE, SETTINGS, Console, give
