@@ -156,7 +156,6 @@ class Gateway:
         self._relay.start(now)
 
     def clock_jumped(self, now):
-        # The time of day is another.
         self._relay.clients.sleepers.clock_jumped(now)
 
     def stop(self, on_done, now):
