@@ -1,6 +1,7 @@
 """The documentation keeps up with the code: settings, files, tests and names in it, and its links."""
 
 import ast
+import functools
 import importlib
 import re
 import tomllib
@@ -30,6 +31,8 @@ TABLES = {
     "Configuration": settings.Configuration,
     "UE configurations": settings.UeConfiguration,
 }
+# What a user writes for a board.
+THEIRS = {"boot.py"}
 # Where the names in docs/clauses.md begin.
 BASES = (ROOT / "firmware" / "msgin5g", ROOT / "host_tools", ROOT / "tests")
 
@@ -90,6 +93,19 @@ def test_clauses_names_files_and_tests_that_exist():
         assert not test or re.search(rf"\bdef {test}\b", found[0].read_text(encoding="utf-8")), (
             f"{name} has no {test}"
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_are_named_are_there(page):
+    named = set(re.findall(r"`([\w/]+\.py)\b", page.read_text(encoding="utf-8"))) - THEIRS
+    missing = [name for name in named if not any(f"/{there}".endswith(f"/{name}") for there in _modules())]
+    assert not missing
+
+
+@functools.cache
+def _modules() -> list[str]:
+    folders = ("firmware", "host_tools", "tests", "bench", "boards")
+    return [str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
