@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := host_tools/setup
-BOARD_STUBS := build/typings-esp32 build/typings-rp2
+BOARDS := esp32 esp32s3 esp32c3 rp2 rp2040 rp2350
+BOARD_STUBS := $(BOARDS:%=build/typings-%)
 # Options for pytest, e.g. make test TESTS="tests/unit -k i386"
 TESTS ?=
 
@@ -54,12 +55,12 @@ packages: setup ## the firmware in components that boards install, compiled: bui
 	@$(BIN)/python -m $(subst /,.,$(SETUP)).packages
 
 .PHONY: lint
-lint: setup ## ruff, pyright (host, ESP32, RP2040), mpy-cross
+lint: setup ## ruff, pyright (host, each kind of board), mpy-cross
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo 'make format' mends the layout of the files above.; exit 1; }
 	@$(BIN)/python -m $(subst /,.,$(SETUP)).mpy
 	@$(BIN)/basedpyright --warnings
-	@for board in esp32 rp2; do $(BIN)/basedpyright --project $(SETUP)/pyright-$$board.json || exit; done
+	@for board in $(BOARDS); do $(BIN)/basedpyright --project $(SETUP)/pyright-$$board.json || exit; done
 
 .PHONY: format
 format: $(VENV)/.ready ## lay out the code, mend what ruff can mend
