@@ -122,12 +122,17 @@ def start(board):
         # From here on Ctrl-C does what it does on a board.
         machine.tell({"ready": True})
 
-    _become(board)
-    _run("boot.py", _ignore)
-    if board["main"]:
-        _run("main.py", ready)
     version = ".".join([str(number) for number in _sys.implementation.version[:3]])
-    repl.serve("MicroPython v%s; %s" % (version, board["machine"]), globals(), ready)
+    banner = "MicroPython v%s; %s" % (version, board["machine"])
+    _become(board)
+    try:
+        _run("boot.py", _ignore)
+        if board["main"]:
+            _run("main.py", ready)
+    except KeyboardInterrupt:
+        # One more, while the first was told of: that ends no board.
+        pass
+    repl.serve(banner, globals(), ready)
 
 
 def _ignore():

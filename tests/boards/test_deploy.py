@@ -47,6 +47,7 @@ def small(monkeypatch):
     """Of the components only a few modules."""
     monkeypatch.setattr(deploy.packages, "with_needs", lambda table, name: {name})
     monkeypatch.setattr("host_tools.cli_deploy._heap_with_client", lambda found: found.identity().heap_free)
+    monkeypatch.setattr(deploy, "use_application", lambda found: None)
 
 
 def test_it_is_there_afterwards_and_again_nothing_is_done(board, small):
