@@ -50,7 +50,7 @@ class Monitor:
 
     Args:
         port: the serial port.
-        wait: when it goes away, wait for it to come back.
+        wait: when it goes away, wait for it to come back; one that never was there is not waited for.
 
     Attributes:
         state: what the board has said of itself last.
@@ -61,6 +61,7 @@ class Monitor:
         self.state: dict[str, Any] | None = None
         self._wait = wait
         self._serial: serial.Serial | None = None
+        self._was_there = False
 
     def lines(self, until: float | None = None) -> Iterator[Line | None]:
         """What it prints, line by line; None now and then while it says nothing.
@@ -77,8 +78,10 @@ class Monitor:
                 octets = self._open().read(256)
             except (OSError, serial.SerialException) as error:
                 self.close()
-                if not self._wait:
-                    raise BoardError(f"{self.port}: {error}: plug it in again") from error
+                if not self._wait or not self._was_there:
+                    raise BoardError(
+                        f"{self.port}: {error}: plug it in; `msgin5g boards --ports` lists ports"
+                    ) from error
                 time.sleep(_AGAIN)
                 yield None
                 continue
@@ -107,6 +110,7 @@ class Monitor:
             try:
                 path = os.path.realpath(self.port) if self.port.startswith("/") else self.port
                 self._serial = serial.Serial(path, _BAUD, timeout=0.2, exclusive=True)
+                self._was_there = True
             except serial.SerialException as error:
                 text = str(error)
                 if "ermission" in text:

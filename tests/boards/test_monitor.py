@@ -102,6 +102,11 @@ def test_on_the_command_line(board):
     assert "reading" in done.stdout
 
 
+def test_a_port_that_never_was_there_is_not_waited_for():
+    with pytest.raises(BoardError, match=r"/dev/none: .*boards --ports"):
+        next(monitor.Monitor("/dev/none").lines())
+
+
 def test_a_board_that_says_nothing_is_named(tmp_path):
     import os
 
