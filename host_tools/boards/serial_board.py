@@ -30,6 +30,8 @@ _BAUD = 115200
 _CHUNK = 1024
 # Seconds for an answer.
 _PATIENCE = 20
+# Seconds that a program on the board may say nothing: joining a network and registering take half a minute each.
+_SILENCE = 60
 
 # The raw REPL's helpers of ours: names are short since they go over the line each time.
 _IDENTITY = """
@@ -144,7 +146,10 @@ class SerialBoard:
         """
         assert self._transport
         with _explained(self.port):
-            return self._transport.exec(code, on_output).decode(errors="replace")
+            printed, error = self._transport.exec_raw(code, _SILENCE, on_output)
+            if error:
+                raise TransportExecError(1, error.decode(errors="replace"))
+            return printed.decode(errors="replace")
 
     def ask(self, code: str) -> Any:
         """Run a program that prints one literal, and read that.

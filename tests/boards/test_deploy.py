@@ -171,6 +171,13 @@ def test_a_full_board_is_named(tmp_path):
         assert "/kept.new" not in found.files("/")
 
 
+def test_a_program_may_be_silent_for_long(board):
+    with SerialBoard(board.port) as found:
+        assert found.ask("import time\ntime.sleep(12)\nprint(7)") == 7
+        with pytest.raises(BoardError, match="ZeroDivisionError: divide by zero"):
+            found.run("1/0")
+
+
 def test_a_port_that_somebody_uses_is_named(board):
     with (
         SerialBoard(board.port),
