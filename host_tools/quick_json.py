@@ -51,6 +51,9 @@ def loads(octets: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # It is stricter: half of a surrogate pair, a number without end.
         return _loads(octets)
+    except RecursionError as error:
+        # How deep that is depends on who calls.
+        raise ValueError("nested too deeply") from error
 
 
 def dumps(members: dict[str, Any]) -> bytes:
@@ -68,7 +71,7 @@ def decode(payload: bytes, content_format: int = JSON, implied: tuple | None = N
     try:
         members = _decode(payload)
         shape = _shapes.get((*members, *map(type, members.values())))
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, AttributeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
         return _thorough(payload)
     if shape is None:
         return _new(payload, members)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -32,6 +33,8 @@ _CHUNK = 1024
 _PATIENCE = 20
 # Seconds that a program on the board may say nothing: joining a network and registering take half a minute each.
 _SILENCE = 60
+# Seconds after which a port that somebody else has is not let go any more.
+_LET_GO = 2
 
 # The raw REPL's helpers of ours: names are short since they go over the line each time.
 _IDENTITY = """
@@ -118,8 +121,7 @@ class SerialBoard:
         # mpremote knows a pseudo-terminal by its own name.
         path = os.path.realpath(self.port) if self.port.startswith("/") else self.port
         with _explained(self.port):
-            _probe(path)
-            self._transport = SerialTransport(path, baudrate=_BAUD, timeout=1)
+            self._transport = _opened(path)
             self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE)
         return self
 
@@ -225,6 +227,19 @@ class SerialBoard:
         for depth in range(1, len(parts) + 1):
             path = "/" + "/".join(parts[:depth])
             self.run(f"import os\ntry:os.mkdir({path!r})\nexcept OSError:pass")
+
+
+def _opened(path: str) -> SerialTransport:
+    # One that was let go a moment ago may not be free yet.
+    end = time.monotonic() + _LET_GO
+    while True:
+        try:
+            _probe(path)
+            return SerialTransport(path, baudrate=_BAUD, timeout=1)
+        except (OSError, TransportError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def _probe(path: str) -> None:

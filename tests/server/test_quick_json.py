@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgin5g import messages
 
 from host_tools import quick_json
 
@@ -74,3 +75,11 @@ def test_any_octets(octets):
         # The caller refuses octets that are 0: they would be UTF-16.
         text = before + octets.replace(b"\0", b"") + behind
         assert outcome(quick_json.loads, text) == outcome(json.loads, text)
+
+
+def test_what_is_nested_too_deeply_is_no_json():
+    octets = b"[" * 100_000
+    with pytest.raises(ValueError, match=r"nested too deeply|Expecting"):
+        quick_json.loads(octets)
+    with pytest.raises(messages.BadMessage):
+        quick_json.decode(octets)
