@@ -31,6 +31,7 @@ _BAUD = 115200
 _CHUNK = 1024
 # Seconds for an answer.
 _PATIENCE = 20
+_ATTEMPTS = 4
 # Seconds that a program on the board may say nothing: joining a network and registering take half a minute each.
 _SILENCE = 60
 # Seconds after which a port that somebody else has is not let go any more.
@@ -122,7 +123,7 @@ class SerialBoard:
         path = os.path.realpath(self.port) if self.port.startswith("/") else self.port
         with _explained(self.port):
             self._transport = _opened(path)
-            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE)
+            _interrupt(self._transport)
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -240,6 +241,15 @@ def _opened(path: str) -> SerialTransport:
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+
+
+def _interrupt(transport: SerialTransport) -> None:
+    # A board that is just starting may not have heard the first time.
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(TransportError):
+            transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE // _ATTEMPTS)
+            return
+    transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE)
 
 
 def _probe(path: str) -> None:
