@@ -15,24 +15,29 @@ import signal
 import subprocess
 import termios
 import threading
+import time
 import tty
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from msgin5g_testing import fill, flash_image, machine, pretend
 
 from host_tools.setup import micropython, mpy
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # The raw REPL (MicroPython's documentation, "Raw mode and raw-paste mode").
 _ENTER_RAW = b"\x01"
 _LEAVE_RAW = b"\x02"
+_INTERRUPT = b"\x03"
 _END = b"\x04"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _SOFT_REBOOT = b"MPY: soft reboot\r\n"
 _AT_ONCE = 4096
+# Seconds after which what it prints is lost when nobody takes it.
+_PATIENCE = 0.5
+# A program that was found waiting so often in a row waits; one that has not in so many seconds never does.
+_WAITS = 4
+_NEVER_WAITS = 2.0
 _IMAGE = "flash"
 _ENVIRONMENT = {"MICROPYPATH": f"{mpy.SOURCE}:.frozen", "TERM": "dumb"}
 
@@ -84,10 +89,14 @@ class PretendedBoard:
         # Its terminal as the tools see it, and that of the MicroPython within.
         self._outer = self._inner = -1
         self._kept_open = -1
+        # Does anybody take what it prints?
+        self._read = True
         self._wake, self._waker = -1, -1
         # What it tells of its pins, and that it resets.
         self._said = -1
         self._lines = b""
+        # How often it has started: what an earlier start has told is not this one's.
+        self._boot = 0
         self._thread: threading.Thread | None = None
 
     def fill(self, files: Path) -> None:
@@ -105,6 +114,7 @@ class PretendedBoard:
         """Switch it on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._outer, self._kept_open = pty.openpty()
+        os.set_blocking(self._outer, False)
         tty.setraw(self._kept_open)
         self.port.unlink(missing_ok=True)
         self.port.symlink_to(os.ttyname(self._kept_open))
@@ -133,6 +143,7 @@ class PretendedBoard:
 
     def _start(self, cause: int, *, main: bool = True) -> None:
         self._begun = self._ready = False
+        self._boot += 1
         self._inner, child_end = pty.openpty()
         _as_usb(child_end)
         board = {
@@ -143,6 +154,7 @@ class PretendedBoard:
             "main": main,
             "without": self.pretence.without,
             "cause": cause,
+            "boot": self._boot,
         }
         self._child = subprocess.Popen(
             [
@@ -191,6 +203,9 @@ class PretendedBoard:
         *lines, self._lines = (self._lines + octets).split(b"\n")
         for line in lines:
             told = json.loads(line)
+            if told.pop("boot") != self._boot:
+                # Said before it was reset.
+                continue
             if "pin" in told:
                 self.levels[told["pin"]] = told["level"]
             elif "ready" in told:
@@ -209,15 +224,45 @@ class PretendedBoard:
             before, end, rest = self._typed.partition(_END)
             if _LEAVE_RAW in before:
                 self._raw = False
+            if _INTERRUPT in before:
+                self._wait_for_a_safe_point()
             os.write(self._inner, before + end)
             self._typed = rest
             self._ready = not end
+
+    def _wait_for_a_safe_point(self) -> None:
+        # A board is interrupted between two instructions of its program. MicroPython's Unix port raises out of whatever
+        # it is doing, and collecting the heap or writing to the file system must not end half-way: it is interrupted
+        # while it waits for something, unless its program never does.
+        assert self._child
+        end = time.monotonic() + _NEVER_WAITS
+        waits = 0
+        while waits < _WAITS and time.monotonic() < end:
+            try:
+                state = (
+                    Path(f"/proc/{self._child.pid}/stat")
+                    .read_text(encoding="ascii")
+                    .rpartition(")")[2]
+                    .split()[0]
+                )
+            except OSError:
+                return
+            waits = waits + 1 if state == "S" else 0
+            time.sleep(0.002)
+
+    def _print(self, octets: bytes) -> None:
+        # What nobody takes is lost, as on USB; a board does not wait for those who don't read.
+        while octets:
+            self._read = bool(select.select([], [self._outer], [], _PATIENCE if self._read else 0)[1])
+            if not self._read:
+                return
+            octets = octets[os.write(self._outer, octets) :]
 
     def _from_board(self, octets: bytes) -> None:
         self._seen = (self._seen + octets)[-len(_RAW_BANNER) - _AT_ONCE :]
         if _RAW_BANNER in self._seen:
             self._raw, self._seen = True, b""
-        os.write(self._outer, octets)
+        self._print(octets)
         if self._begun and self._raw:
             # At the friendly prompt Ctrl-D is always a reset.
             self._ready = True
@@ -230,7 +275,7 @@ class PretendedBoard:
         os.close(self._inner)
         self.resets += 1
         raw, self._raw, self._seen = self._raw, False, b""
-        os.write(self._outer, _SOFT_REBOOT)
+        self._print(_SOFT_REBOOT)
         self._start(machine.SOFT_RESET, main=not raw)
         if raw:
             # A board stays in the raw REPL, and runs boot.py only.
