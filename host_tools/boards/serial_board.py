@@ -6,9 +6,10 @@ It speaks to the raw REPL by mpremote's transport. What runs on the board is int
 from __future__ import annotations
 
 import ast
+import io
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import serial
@@ -173,7 +174,7 @@ class SerialBoard:
     def soft_reset(self) -> None:
         """Begin anew, without running main.py: what was loaded is forgotten."""
         assert self._transport
-        with _explained(self.port):
+        with _explained(self.port), redirect_stdout(io.StringIO()):
             self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_PATIENCE)
 
     def sha256(self, names: Iterable[str]) -> dict[str, str | None]:
@@ -244,12 +245,13 @@ def _opened(path: str) -> SerialTransport:
 
 
 def _interrupt(transport: SerialTransport) -> None:
-    # A board that is just starting may not have heard the first time.
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(TransportError):
-            transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE // _ATTEMPTS)
-            return
-    transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE)
+    # A board that is just starting may not have heard the first time. What mpremote prints of it is nobody's.
+    with redirect_stdout(io.StringIO()):
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(TransportError):
+                transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE // _ATTEMPTS)
+                return
+        transport.enter_raw_repl(soft_reset=False, timeout_overall=_PATIENCE)
 
 
 def _probe(path: str) -> None:
