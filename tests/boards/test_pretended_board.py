@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from host_tools.boards import board as boards
+from host_tools.boards.serial_board import SerialBoard
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import Pretence, PretendedBoard
 
@@ -78,3 +80,28 @@ def test_it_has_no_module_that_the_board_has_not(tmp_path, name, has):
     )
     with PretendedBoard(tmp_path / "board", boards.load(name).pretence()) as found:
         assert mpremote(found, "exec", program).split() == has
+
+
+def test_what_nobody_reads_stops_nothing(tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "main.py").write_text(
+        "import machine\nfor _ in range(2000): print('x' * 60)\nmachine.Pin(2, machine.Pin.OUT, value=1)\n"
+    )
+    board = PretendedBoard(tmp_path / "board", Pretence(file_system=256 << 10))
+    board.fill(files)
+    with board:
+        end = time.monotonic() + 20
+        while 2 not in board.levels and time.monotonic() < end:
+            time.sleep(0.05)
+        assert board.levels[2] == 1
+
+
+def test_a_program_that_never_waits_can_be_interrupted(tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "main.py").write_text("while True:\n    pass\n")
+    board = PretendedBoard(tmp_path / "board", Pretence(file_system=256 << 10))
+    board.fill(files)
+    with board, SerialBoard(board.port) as found:
+        assert found.ask("print(6 * 7)") == 42

@@ -45,6 +45,8 @@ DELIVERED, EXPIRED, FAILED = ("delivered", YOU), ("expired", None), ("failed", N
         (ledger(EXPIRED, DELIVERED, arrived=1), "delivered"),
         (ledger(EXPIRED, short=True), "expired"),
         (ledger(arrived=1, report=False), "delivered"),
+        # The sender gave it up when it was on its way already, and one of two has it after all.
+        (ledger(EXPIRED, DELIVERED, arrived=1, recipients=(YOU, THEY), short=True), "expired"),
     ],
 )
 def test_what_is_as_it_should_be(made, outcome):
@@ -66,6 +68,8 @@ def test_what_is_as_it_should_be(made, outcome):
         (ledger(EXPIRED), "not to fail: "),
         (ledger(FAILED), "not to fail: "),
         (ledger(DELIVERED, arrived=1, recipients=(YOU, THEY)), "lost: "),
+        (ledger(EXPIRED, DELIVERED, arrived=1, recipients=(YOU, THEY)), "not to fail: "),
+        (ledger(("accepted", None), DELIVERED, arrived=1, recipients=(YOU, THEY), short=True), "lost: "),
     ],
 )
 def test_what_is_not(made, what):

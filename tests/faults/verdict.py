@@ -16,11 +16,12 @@ def open_promises(ledger):
 
 def _told(ledger, promise, recipient):
     # What the sender was told, of the copy for that recipient where there are several. What had its end before there
-    # were copies was told once, by no recipient.
+    # were copies, or before the sender knew of them, was told once, by no recipient: that counts for each that has said
+    # nothing itself.
     states = ledger.states[promise.sender, promise.message_id]
     whose = {reporter for _, reporter in states}
     if len(promise.recipients) > 1 and whose.intersection(promise.recipients):
-        whose = {recipient}
+        whose = {recipient} if recipient in whose else {None}
     return {state for state, reporter in states if reporter in whose} & ENDS
 
 
@@ -59,7 +60,8 @@ def judge(site, ledger):
             if arrived and promise.report and "delivered" not in told:
                 wrong.append(f"report lost: {promise} for {recipient}: {told}")
             if outcome == "lost":
-                wrong.append(f"lost: {promise} for {recipient}: {told}")
+                states = ledger.states[promise.sender, promise.message_id]
+                wrong.append(f"lost: {promise} for {recipient}: {told}; told in all: {states}")
             if arrived > 1 and promise.large and (recipient, promise.payload) in ledger.cut:
                 killed_while_reading.add((recipient, promise.payload))
             outcomes[outcome] += 1
