@@ -1,8 +1,8 @@
 """The memory against duplicates: the identities of messages seen lately, as integers of 64 bits.
 
-They are kept in generations. Each is a hash table in one array, 16 octets for an identity, that is filled up to half
-and never grows: the next generation is twice as large, up to an eighth of all. The oldest is forgotten whole, when all
-in it are old enough or there are too many.
+They are kept in generations. Each is a hash table in one array, 12 octets for an identity, that is filled up to two
+thirds and never grows: the next generation is twice as large, up to an eighth of all. The oldest is forgotten whole,
+when all in it are old enough or there are too many.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ class _Generation:
         # When its first and its last identity were added, and in which row.
         self.begun = self.ended = at
         self.row = 0
-        slots = 1 << (2 * room - 1).bit_length()
-        self.mask = slots - 1
-        # Where an identity belongs, or the next place that is free; 0 is free.
-        self.table = array("q", bytes(8 * slots))
+        self.slots = room + (room + 1) // 2
+        # Where an identity belongs, or the next place before it that is free, -1 being the last; 0 is free.
+        self.table = array("q", bytes(8 * self.slots))
 
     def add(self, identities: Collection[int]) -> None:
-        table, mask = self.table, self.mask
+        table, slots = self.table, self.slots
         for identity in identities:
-            place = identity & mask
+            place = identity % slots
             while table[place]:
-                place = place + 1 & mask
+                place -= 1
             table[place] = identity
         self.count += len(identities)
 
@@ -66,12 +65,12 @@ class Duplicates:
     def __contains__(self, identity: int) -> bool:
         """Is it remembered?"""
         for generation in self._generations:
-            table, mask = generation.table, generation.mask
-            place = identity & mask
+            table = generation.table
+            place = identity % generation.slots
             while found := table[place]:
                 if found == identity:
                     return True
-                place = place + 1 & mask
+                place -= 1
         return False
 
     def add(self, identities: Collection[int], row: int, at: int) -> None:

@@ -1,9 +1,9 @@
 """What an endpoint has received lately, for hosts: the face of ``msgin5g.coap.recent`` in a fifth of its memory.
 
 A gateway remembers a quarter of a million requests and its answers for EXCHANGE_LIFETIME (RFC 7252, 4.5). They are kept
-in generations: in each a hash table in arrays that is filled up to half, and the answers one behind the other. The next
-generation is twice as large, up to a quarter of all. The oldest is forgotten whole, when all in it are old enough or
-there are too many.
+in generations: in each a hash table in arrays that is filled up to two thirds, and the answers one behind the other.
+The next generation is twice as large, up to a quarter of all. The oldest is forgotten whole, when all in it are old
+enough or there are too many.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class _Generation:
         self.room = room
         # When the first and the last were received.
         self.begun = self.ended = now
-        slots = 1 << (2 * room - 1).bit_length()
-        self.mask = slots - 1
-        # Where a key belongs, or the next place that is free: the key and one, 0 is free; and which entry it is.
-        self.table = array("q", bytes(8 * slots))
-        self.entries = array("i", bytes(4 * slots))
+        self.slots = room + (room + 1) // 2
+        # Where a key belongs, or the next place before it that is free, -1 being the last: the key and one, 0 is free;
+        # and which entry it is.
+        self.table = array("q", bytes(8 * self.slots))
+        self.entries = array("i", bytes(4 * self.slots))
         # Of each entry: when it was received, where its answer begins, and how long that is.
         self.times = array("i")
         self.begins = array("i")
@@ -48,30 +48,30 @@ class _Generation:
 
     def find(self, key: int) -> int:
         # Which entry it is, -1 for none.
-        table, mask = self.table, self.mask
+        table = self.table
         key += 1
-        place = key * _SPREAD >> 20 & mask
+        place = (key * _SPREAD >> 20) % self.slots
         while found := table[place]:
             if found == key:
                 return self.entries[place]
-            place = place + 1 & mask
+            place -= 1
         return -1
 
     def forget(self, key: int) -> None:
         # One that is there: its place is not free, and no key is found in it any more.
-        table, mask = self.table, self.mask
+        table = self.table
         key += 1
-        place = key * _SPREAD >> 20 & mask
+        place = (key * _SPREAD >> 20) % self.slots
         while table[place] != key:
-            place = place + 1 & mask
+            place -= 1
         table[place] = _GONE
 
     def add(self, key: int, now: int) -> None:
-        table, mask = self.table, self.mask
+        table = self.table
         key += 1
-        place = key * _SPREAD >> 20 & mask
+        place = (key * _SPREAD >> 20) % self.slots
         while table[place]:
-            place = place + 1 & mask
+            place -= 1
         table[place] = key
         self.entries[place] = len(self.begins)
         self.times.append(now)

@@ -62,7 +62,7 @@ class SqliteStore:
         path: the database file; it is created with mode 0600.
         most_messages: bound of messages on their way; :class:`~msgin5g.store.Full` is raised beyond it.
         wall_clock: seconds since 1970, or a clock that never jumps (:mod:`host_tools.clock`).
-        most_known: bound of the memory against duplicates, 16 to 32 octets each; the oldest are forgotten beyond it.
+        most_known: bound of the memory against duplicates, 12 to 24 octets each; the oldest are forgotten beyond it.
         most_octets: bound of the octets of all messages on their way.
 
     Attributes:
