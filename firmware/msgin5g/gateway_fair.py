@@ -34,11 +34,11 @@ class FairDelivery(Delivery):
         lane = window.lanes.get(originator)
         if originator in behind.after:
             window.last_key = item.key
-        elif window.loaded < self.most_loaded and (lane is None or len(lane) < self._share(window)):
-            self._load(window, item)
-        elif lane:
+        elif lane and len(lane) >= self._share(window):
             behind.leave(originator, lane[-1].key)
             window.last_key = item.key
+        elif window.loaded < self.most_loaded:
+            self._load(window, item)
         else:
             return False
         return True
@@ -50,7 +50,7 @@ class FairDelivery(Delivery):
     def _refill(self, hop, window):
         behind = _behind(window)
         for _ in range(_PAGES):
-            if not behind.ahead:
+            if not behind.ahead or window.loaded >= self.most_loaded:
                 break
             self._look_ahead(hop, window, behind)
         for _ in range(min(_ASKED, len(behind.queue))):
@@ -58,8 +58,10 @@ class FairDelivery(Delivery):
         window.more = behind.ahead or bool(behind.queue)
 
     def _look_ahead(self, hop, window, behind):
-        items = self._store.pending(hop.name, window.last_key, self.most_loaded, window.priority)
-        behind.ahead = len(items) == self.most_loaded
+        # No more than there is room for, unless some of them are likely to be left behind.
+        wanted = self.most_loaded if behind.after else self.most_loaded - window.loaded
+        items = self._store.pending(hop.name, window.last_key, wanted, window.priority)
+        behind.ahead = len(items) == wanted
         for item in items:
             if not self._place(window, behind, item):
                 behind.ahead = True
