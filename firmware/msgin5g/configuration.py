@@ -11,11 +11,11 @@ import asyncio
 import json
 import os
 
-from . import cbor
+from . import cbor, ticks
 from . import wire_configuration as wire
 from .coap import numbers as coap
 from .coap.endpoint import Full
-from .coap.message import dotted, uri_options
+from .coap.message import ABSENT, dotted, uri_options
 
 # Keys of the values, and of the file.
 SERVER_ADDRESS = "server_address"
@@ -25,6 +25,9 @@ SEGMENT_SIZE = "segment_size"
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 _LONGEST_VALUE = 255
 _LARGEST_SEGMENT = 65535
+# How often it is asked again when the response is interim, and after how many seconds at most.
+_MOST_AGAIN = 3
+_LONGEST_PAUSE = 3600
 # What comes of reading what only seems to be a document. RuntimeError: nested deeper than the parser goes.
 _NONSENSE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RuntimeError)
 
@@ -50,8 +53,23 @@ class Configuration:
 
     async def get(self):
         # The values, from the network; watched from here on. Raises NotConfigured when there are none for this UE, or
-        # nobody to ask.
+        # nobody to ask. A gateway may say when to ask again (8.1.4, the interim response).
         self._ue.must_run()
+        response = await self._ask()
+        for _ in range(_MOST_AGAIN):
+            if response.code != coap.SERVICE_UNAVAILABLE or response.max_age == ABSENT:
+                break
+            await self._pause(min(response.max_age, _LONGEST_PAUSE))
+            response = await self._ask()
+        if not response.success():
+            raise NotConfigured("no answer" if response.code is None else "refused: " + dotted(response.code))
+        for document in self._documents(response.payload):
+            if self._take(document):
+                self._watch(document)
+                return self.values
+        raise NotConfigured("no document for " + self._msgin5g_ue_id)
+
+    async def _ask(self):
         options = uri_options(wire.COLLECTION_PATH % self._val_service)
         options.append((coap.URI_QUERY, wire.QUERY_URI + self._msgin5g_ue_id))
         answered = asyncio.Event()
@@ -68,14 +86,26 @@ class Configuration:
             raise NotConfigured("nobody can be asked now")
         ue.link.flush()
         await answered.wait()
-        response = responses[0]
-        if not response.success():
-            raise NotConfigured("no answer" if response.code is None else "refused: " + dotted(response.code))
-        for document in self._documents(response.payload):
-            if self._take(document):
-                self._watch(document)
-                return self.values
-        raise NotConfigured("no document for " + self._msgin5g_ue_id)
+        return responses[0]
+
+    async def _pause(self, seconds):
+        endpoint = self._ue.endpoint
+        due = ticks.add(self._ue.link.now(), seconds * 1000)
+        over = asyncio.Event()
+
+        def on_timer(now):
+            if ticks.diff(due, now) > 0:
+                endpoint.arm(due)
+            else:
+                over.set()
+
+        endpoint.on_timer.append(on_timer)
+        try:
+            endpoint.arm(due)
+            self._ue.link.flush()
+            await over.wait()
+        finally:
+            endpoint.on_timer.remove(on_timer)
 
     # -- documents
 

@@ -49,6 +49,8 @@ class Configuration:
     async def get(self) -> dict[str, Any]:
         """Ask the network for the values, and watch them from here on.
 
+        A gateway may say when to ask again (TS 23.554, 8.1.4): up to three times this waits for so long.
+
         Raises:
             NotConfigured: there are none for this UE, or nobody to ask.
         """

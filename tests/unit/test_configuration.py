@@ -44,6 +44,9 @@ class Setup:
         self.server = FakeServer(self.world)
         self.documents = [document()] if documents is None else documents
         self.code = coap.CONTENT
+        # Seconds after which those are to ask again that have not asked so often.
+        self.interim = 30
+        self.interim_times = 0
         self.asked = []
         self.coap = self.server.resource._server
         path = wire_configuration.COLLECTION_PATH % wire_configuration.VAL_SERVICE
@@ -62,6 +65,10 @@ class Setup:
 
     def on_get(self, request, now):
         self.asked.append(request.query)
+        if len(self.asked) <= self.interim_times:
+            options = [(coap.MAX_AGE, self.interim)]
+            self.coap.respond(request, coap.SERVICE_UNAVAILABLE, now, options=options)
+            return
         payload = self.documents if isinstance(self.documents, bytes) else cbor.encode(self.documents)
         self.coap.respond(request, self.code, now, payload, coap.CBOR)
 
@@ -97,6 +104,26 @@ def exists(name):
         return bool(os.stat(name))
     except OSError:
         return False
+
+
+async def test_an_interim_response_says_when_to_ask_again():
+    forget()
+    setup = Setup()
+    setup.interim_times = 2
+    assert await setup.get() == VALUES
+    assert len(setup.asked) == 3 and 60000 <= setup.world.now < 70000
+
+
+async def test_nobody_is_asked_for_good():
+    forget()
+    setup = Setup()
+    setup.interim_times = 1000
+    assert await setup.refused() == "refused: 5.03"
+    assert len(setup.asked) == 4
+    # Nor much later than anybody would say.
+    setup.interim = 1 << 31
+    setup.interim_times = 1 + len(setup.asked)
+    assert await setup.world.run(setup.configuration.get(), 4000000) == VALUES
 
 
 async def test_asked_for_applied_and_kept():
