@@ -1,10 +1,14 @@
 import asyncio
+import contextlib
 import threading
 
 import pytest
+from command_line import GATEWAY, PASSWORD
 from on_flash import firmware
 
+from host_tools.boards.networks import VARIABLE
 from host_tools.lab import Lab
+from host_tools.security.devices import Devices
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,27 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache" / "msgin5g" / "firmware"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """The settings of a gateway that does not run."""
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'ue_service_id = "{GATEWAY}"\nserver = "127.0.0.1:1"\nhost = "192.0.2.1"\n')
+    return file
+
+
+@pytest.fixture
+def devices(gateway, tmp_path):
+    """Those that it knows."""
+    with contextlib.closing(Devices(tmp_path / "gateway.sqlite", GATEWAY)) as found:
+        yield found
+
+
+@pytest.fixture
+def password(monkeypatch):
+    """That of the network, where `msgin5g provision` looks for it."""
+    monkeypatch.setenv(VARIABLE, PASSWORD)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from typer.testing import CliRunner
+from command_line import call
 
 from host_tools.cli import app
 
@@ -29,8 +29,7 @@ COMMANDS = commands(typer.main.get_command(app))
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_it_explains_itself_and_what_it_takes(words):
     command = COMMANDS[words]
-    done = CliRunner().invoke(app, [*words, "--help"], catch_exceptions=False)
-    assert done.exit_code == 0
+    call(*words, "--help")
     assert command.help
     for parameter in command.params:
         assert getattr(parameter, "help", None), f"{' '.join(words)}: {parameter.name} is not explained"
@@ -48,5 +47,5 @@ def test_those_for_boards_speak_json(name):
 
 
 def test_the_list_of_boards_is_a_line_of_json_each():
-    done = CliRunner().invoke(app, ["boards", "--json"], catch_exceptions=False)
-    assert {json.loads(line)["name"] for line in done.stdout.splitlines()} >= {"ESP32_GENERIC", "RPI_PICO"}
+    said = call("boards", "--json").stdout
+    assert {json.loads(line)["name"] for line in said.splitlines()} >= {"ESP32_GENERIC", "RPI_PICO"}

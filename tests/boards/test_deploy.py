@@ -1,31 +1,24 @@
 """`msgin5g deploy` onto a pretended board."""
 
-import json
 import os
 import threading
 import time
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from command_line import told
 
 from host_tools.boards import board as boards
 from host_tools.boards import deploy
 from host_tools.boards.board import BoardError
 from host_tools.boards.serial_board import Identity, SerialBoard
-from host_tools.cli import Failed, app
+from host_tools.cli import Failed
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import Pretence, PretendedBoard
 
 pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 NAME = "RPI_PICO"
 ESP32 = boards.load("ESP32_GENERIC")
-
-
-def run(*arguments):
-    done = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -51,7 +44,7 @@ def small(monkeypatch):
 
 
 def test_it_is_there_afterwards_and_again_nothing_is_done(board, small):
-    first = run("deploy", NAME, "--port", board.port, "--json")
+    first = told("deploy", NAME, "--port", board.port)
     assert first["written"] == 5 and first["removed"] == 0 and not first["frozen"]
     assert first["flash_free"] < first["flash_free_before"]
     with SerialBoard(board.port) as found:
@@ -63,18 +56,18 @@ def test_it_is_there_afterwards_and_again_nothing_is_done(board, small):
             "/lib/msgin5g/aggregation.mpy",
         }
         assert found.ask("import msgin5g.ticks as t\nprint(t.add(5, 3))") == 8
-    again = run("deploy", NAME, "--port", board.port, "--json")
+    again = told("deploy", NAME, "--port", board.port)
     assert (again["written"], again["removed"], again["unchanged"]) == (0, 0, 4)
 
 
 def test_only_what_has_changed_is_written_and_what_is_left_over_goes(board, small):
-    run("deploy", NAME, "--port", board.port, "--json")
+    told("deploy", NAME, "--port", board.port)
     with SerialBoard(board.port) as found:
         found.write("/lib/msgin5g/ticks.mpy", b"damaged")
         found.write("/lib/msgin5g/old.mpy", b"of an earlier version")
         found.write("/mine.txt", b"a user's")
         found.write("/app.py", b"print('mine')\n")
-    done = run("deploy", NAME, "--port", board.port, "--json")
+    done = told("deploy", NAME, "--port", board.port)
     assert (done["written"], done["removed"]) == (1, 1)
     with SerialBoard(board.port) as found:
         assert found.read("/mine.txt") == b"a user's"
@@ -83,7 +76,7 @@ def test_only_what_has_changed_is_written_and_what_is_left_over_goes(board, smal
 
 
 def test_a_dry_run_changes_nothing(board, small):
-    done = run("deploy", NAME, "--port", board.port, "--dry-run", "--json")
+    done = told("deploy", NAME, "--port", board.port, "--dry-run")
     assert done["written"] == 5
     with SerialBoard(board.port) as found:
         assert found.files("/") == {}
@@ -92,20 +85,20 @@ def test_a_dry_run_changes_nothing(board, small):
 def test_an_application_of_ones_own(board, small, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text("async def main(ue, board):\n    pass\n")
-    run("deploy", NAME, "--port", board.port, "--app", mine, "--json")
+    told("deploy", NAME, "--port", board.port, "--app", mine)
     with SerialBoard(board.port) as found:
         assert found.read("/app.py") == mine.read_bytes()
     mine.write_text("async def main(ue, board)\n    pass\n")
     with pytest.raises(Failed, match=r"mine.py does not compile for MicroPython"):
-        run("deploy", NAME, "--port", board.port, "--app", mine)
+        told("deploy", NAME, "--port", board.port, "--app", mine)
 
 
 def test_a_main_that_is_somebody_elses_is_left_alone(board, small):
     with SerialBoard(board.port) as found:
         found.write("/main.py", b"print('blinking')\n")
     with pytest.raises(Failed, match=r"main.py on it that is not ours: save it, or say --replace"):
-        run("deploy", NAME, "--port", board.port)
-    assert run("deploy", NAME, "--port", board.port, "--replace", "--json")["written"] == 5
+        told("deploy", NAME, "--port", board.port)
+    assert told("deploy", NAME, "--port", board.port, "--replace")["written"] == 5
 
 
 def test_pulled_out_in_the_midst_the_same_command_goes_on(board, small, monkeypatch):
@@ -122,10 +115,10 @@ def test_pulled_out_in_the_midst_the_same_command_goes_on(board, small, monkeypa
 
     monkeypatch.setattr(SerialBoard, "write", pulled)
     with pytest.raises(Failed, match=r"plug it in|No such file"):
-        run("deploy", NAME, "--port", board.port)
+        told("deploy", NAME, "--port", board.port)
     monkeypatch.setattr(SerialBoard, "write", whole)
     with board:
-        done = run("deploy", NAME, "--port", board.port, "--json")
+        done = told("deploy", NAME, "--port", board.port)
         # The example of an application was there already, and stays.
         assert done["written"] == 3 and done["unchanged"] == 1
 

@@ -6,20 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import call, told
 from images import boot_drive, esp, uf2
-from typer.testing import CliRunner
 
 from host_tools.boards import board, firmware_file, flash_esp, flash_rp2, ports
 from host_tools.boards.board import BoardError
-from host_tools.cli import Failed, app
+from host_tools.cli import Failed
 from tests.system.processes import free_ports
 
 ESP32 = "ESP32_GENERIC-20250415-v1.25.0.bin"
 PICO = "RPI_PICO_W-20250415-v1.25.0.uf2"
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -46,18 +42,16 @@ def bootloader():
 def test_an_esp32_is_flashed_and_verified(bootloader, tmp_path, cache, name, chip):
     file = tmp_path / "mine.bin"
     file.write_bytes(esp(chip))
-    done = run("flash", name, "--port", bootloader(chip), "--firmware", file, "--json")
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["flashed"] == name and len(told["sha256"]) == 64
-    assert json.loads((cache / "sha256.json").read_text()) == {"mine.bin": told["sha256"]}
+    done = told("flash", name, "--port", bootloader(chip), "--firmware", file)
+    assert done["flashed"] == name and len(done["sha256"]) == 64
+    assert json.loads((cache / "sha256.json").read_text()) == {"mine.bin": done["sha256"]}
 
 
 def test_another_chip_is_not_touched(bootloader, tmp_path):
     address = bootloader("esp32s3")
     (tmp_path / ESP32).write_bytes(esp("esp32"))
     with pytest.raises(Failed, match=r"ESP32-S3, not that of ESP32_GENERIC \(esp32\); nothing was written"):
-        run("flash", "ESP32_GENERIC", "--port", address, "--firmware", tmp_path / ESP32)
+        call("flash", "ESP32_GENERIC", "--port", address, "--firmware", tmp_path / ESP32)
 
 
 def test_the_progress_is_seen(bootloader, tmp_path):
@@ -75,13 +69,13 @@ def test_a_boot_loader_that_goes_away_is_named(tmp_path):
     (tmp_path / ESP32).write_bytes(esp("esp32"))
     (port,) = free_ports(1)
     with pytest.raises(Failed, match="plug it in again"):
-        run("flash", "ESP32_GENERIC", "--port", f"socket://127.0.0.1:{port}", "--firmware", tmp_path / ESP32)
+        call("flash", "ESP32_GENERIC", "--port", f"socket://127.0.0.1:{port}", "--firmware", tmp_path / ESP32)
 
 
 def test_a_port_that_is_not_there(tmp_path):
     (tmp_path / ESP32).write_bytes(esp("esp32"))
     with pytest.raises(Failed, match=r"/dev/none: .*No such file.*boards --ports"):
-        run("flash", "ESP32_GENERIC", "--port", "/dev/none", "--firmware", tmp_path / ESP32)
+        call("flash", "ESP32_GENERIC", "--port", "/dev/none", "--firmware", tmp_path / ESP32)
 
 
 def test_the_newest_in_the_cache_folder_is_taken(cache):
@@ -135,8 +129,7 @@ def test_what_is_not_for_the_board_is_refused(tmp_path, name, octets, complaint)
 def test_an_rp2_gets_a_copy(tmp_path, name, chip):
     drive = boot_drive(tmp_path / "drive", chip)
     (tmp_path / "file.uf2").write_bytes(uf2(chip))
-    done = run("flash", name, "--port", drive, "--firmware", tmp_path / "file.uf2")
-    assert done.exit_code == 0, done.output
+    done = call("flash", name, "--port", drive, "--firmware", tmp_path / "file.uf2")
     assert (drive / "file.uf2").read_bytes() == uf2(chip)
     assert f"Next: msgin5g deploy {name}" in done.stdout
 
@@ -145,7 +138,7 @@ def test_the_boot_drive_of_another_chip_is_not_touched(tmp_path):
     drive = boot_drive(tmp_path / "drive", "rp2350")
     (tmp_path / PICO).write_bytes(uf2("rp2040"))
     with pytest.raises(Failed, match="is the boot drive of RP2350, not of RPI_PICO_W"):
-        run("flash", "RPI_PICO_W", "--port", drive, "--firmware", tmp_path / PICO)
+        call("flash", "RPI_PICO_W", "--port", drive, "--firmware", tmp_path / PICO)
     assert [path.name for path in drive.iterdir()] == ["INFO_UF2.TXT"]
 
 

@@ -8,13 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import call
 from on_flash import DEVICE, SETTINGS, give
-from typer.testing import CliRunner
 
 from host_tools.boards import board as boards
 from host_tools.boards import monitor
 from host_tools.boards.board import BoardError
-from host_tools.cli import app
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
@@ -82,10 +81,8 @@ def test_its_state_is_said_while_it_runs(board):
 @needs_micropython
 def test_the_log_on_its_flash(board):
     until(monitor.Monitor(str(board.port)).lines(), "reading 3")
-    done = CliRunner().invoke(
-        app, ["monitor", "--port", str(board.port), "--log", "--json"], catch_exceptions=False
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    said = call("monitor", "--port", board.port, "--log", "--json").stdout
+    lines = [json.loads(line) for line in said.splitlines()]
     assert lines[0]["text"].startswith("started: ") and lines[0]["level"] == "info"
     assert any(line["text"] == "reading 2" for line in lines)
 

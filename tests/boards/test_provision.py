@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import GATEWAY, PASSWORD, call, told
 
 from host_tools.boards import board as boards
 from host_tools.boards import provision, provisioning_text
@@ -18,29 +18,15 @@ from host_tools.boards.board import BoardError
 from host_tools.boards.networks import VARIABLE, passwords
 from host_tools.boards.provision import Wish
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.cli import Failed, app
+from host_tools.cli import Failed
 from host_tools.security.devices import Devices
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
+pytestmark = pytest.mark.usefixtures("password")
 needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 KIND = boards.load("ESP32_GENERIC")
-GATEWAY, UE = "gateway-1@example.org", "meter-17@example.org"
-PASSWORD = "the password of the network"
-
-
-@pytest.fixture
-def gateway(tmp_path):
-    """The settings of a gateway."""
-    file = tmp_path / "gateway.toml"
-    file.write_text(f'ue_service_id = "{GATEWAY}"\nserver = "127.0.0.1:1"\nhost = "192.0.2.1"\n')
-    return file
-
-
-@pytest.fixture
-def devices(gateway, tmp_path):
-    with contextlib.closing(Devices(tmp_path / "gateway.sqlite", GATEWAY)) as found:
-        yield found
+UE = "meter-17@example.org"
 
 
 @pytest.fixture
@@ -49,19 +35,8 @@ def board(tmp_path):
         yield found
 
 
-@pytest.fixture(autouse=True)
-def password(monkeypatch):
-    monkeypatch.setenv(VARIABLE, PASSWORD)
-
-
-def call(*arguments, status=0, **options):
-    done = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False, **options)
-    assert done.exit_code == status, done.output
-    return done.output
-
-
-def run(*arguments, **options):
-    return json.loads(call("provision", *arguments, "--json", **options))
+def run(*arguments):
+    return told("provision", *arguments)
 
 
 def on(board):
@@ -117,10 +92,10 @@ def test_what_is_not_named_stays_and_the_key_too(board, gateway, devices):
 
 @needs_board
 def test_the_key_is_shown_when_it_is_asked_for_alone(board, gateway):
-    text = call("provision", *wifi(board, gateway))
+    text = call("provision", *wifi(board, gateway)).output
     secret = on(board)[1]["oscore"]["master_secret"]
     assert secret not in text and PASSWORD not in text and "provisioned: meter-17@example.org" in text
-    assert secret in call("provision", *wifi(board, gateway, "--show"))
+    assert secret in call("provision", *wifi(board, gateway, "--show")).output
 
 
 @needs_board

@@ -5,8 +5,9 @@ import json
 import re
 import threading
 
+import command_line
 import pytest
-from typer.testing import CliRunner
+from command_line import GATEWAY, PASSWORD
 
 from host_tools.boards import batch
 from host_tools.boards.batch import Arrivals, Report
@@ -15,33 +16,14 @@ from host_tools.boards.board import BoardError
 from host_tools.boards.networks import VARIABLE
 from host_tools.boards.provision import DEVICE, SETTINGS, Wish
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.cli import Failed, app
-from host_tools.security.devices import Devices
+from host_tools.cli import Failed
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
+pytestmark = pytest.mark.usefixtures("password")
 needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
-GATEWAY = "gateway-1@example.org"
 NAMES = [f"meter-{number}@example.org" for number in range(1, 6)]
 COMMON = Wish(ue_service_id="", networks=(("site", ""),))
-
-
-@pytest.fixture(autouse=True)
-def password(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "the password")
-
-
-@pytest.fixture
-def gateway(tmp_path):
-    file = tmp_path / "gateway.toml"
-    file.write_text(f'ue_service_id = "{GATEWAY}"\nserver = "127.0.0.1:1"\nhost = "192.0.2.1"\n')
-    return file
-
-
-@pytest.fixture
-def devices(gateway, tmp_path):
-    with contextlib.closing(Devices(tmp_path / "gateway.sqlite", GATEWAY)) as found:
-        yield found
 
 
 @pytest.fixture
@@ -50,8 +32,9 @@ def csv_file(tmp_path):
 
 
 def invoke(csv_file, gateway, *options):
-    arguments = ["provision", "--batch", csv_file, gateway, "--wifi", "site", "--json", *options]
-    done = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    done = command_line.invoke(
+        "provision", "--batch", csv_file, gateway, "--wifi", "site", "--json", *options
+    )
     return done.exit_code, [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -110,7 +93,7 @@ def test_five_boards_of_which_two_fail_at_first(csv_file, gateway, devices, plug
     )
     told = [json.loads(line) for line in (csv_file.parent / "boards.report.jsonl").read_text().splitlines()]
     assert [line["state"] for line in told] == ["done"] * 5
-    assert "the password" not in str(told)
+    assert PASSWORD not in str(told)
     # All is done: nothing is asked for, no board is touched.
     monkeypatch.delenv(VARIABLE)
     assert invoke(csv_file, gateway)[1][-1]["done"] == 5
@@ -156,7 +139,7 @@ def test_boards_that_are_plugged_in_one_after_the_other(csv_file, gateway, devic
     with SerialBoard(plugged[2].port) as found:
         device, settings = (json.loads(found.read(name) or b"") for name in (DEVICE, SETTINGS))
     assert device["ue_service_id"] == NAMES[2] and devices.holds(device)
-    assert settings["networks"] == [["site", "the password"]]
+    assert settings["networks"] == [["site", PASSWORD]]
 
 
 # -- what is told before anything is done
@@ -307,8 +290,7 @@ def test_a_board_that_was_pulled_is_new_when_it_comes_again():
 
 def test_what_is_said_to_people(csv_file, gateway):
     csv_file.write_text("ue_service_id,board,port\na@x,ESP32_GENERIC,/dev/no-such-port\n")
-    arguments = ["provision", "--batch", str(csv_file), str(gateway), "--wifi", "site"]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    done = command_line.invoke("provision", "--batch", csv_file, gateway, "--wifi", "site")
     assert done.exit_code == 1
     failed, summary = done.stdout.splitlines()
     assert re.fullmatch(r"failed  a@x  /dev/no-such-port  .*No such file.*plug it in.*", failed)

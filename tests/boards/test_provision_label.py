@@ -1,6 +1,5 @@
 """Labels: what `msgin5g provision` makes for a QR code, boards read, at their consoles too."""
 
-import contextlib
 import json
 import random
 import re
@@ -11,16 +10,15 @@ import urllib.request
 from xml.etree import ElementTree as ET
 
 import pytest
+from command_line import GATEWAY, PASSWORD, call, told
 from on_flash import Console
-from typer.testing import CliRunner
 
 from host_tools.boards import board as boards
 from host_tools.boards import labels, provision, provisioning_text
 from host_tools.boards.board import BoardError
-from host_tools.boards.networks import VARIABLE
 from host_tools.boards.provision import Wish
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.cli import Failed, app
+from host_tools.cli import Failed
 from host_tools.lab import GATEWAY as LAB_GATEWAY
 from host_tools.lab import GATEWAY_SETTINGS
 from host_tools.security.devices import Devices
@@ -28,10 +26,11 @@ from host_tools.settings import load_either
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
+pytestmark = pytest.mark.usefixtures("password")
 needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 KIND = boards.load("ESP32_GENERIC")
-GATEWAY, UE = "gateway-1@example.org", "meter-17@example.org"
-WISH = Wish(ue_service_id=UE, networks=(("site", "the password"),), ntp="192.0.2.9")
+UE = "meter-17@example.org"
+WISH = Wish(ue_service_id=UE, networks=(("site", PASSWORD),), ntp="192.0.2.9")
 SETTINGS = provision.settings_for(KIND, WISH)
 KEY = {
     "master_secret": "ab" * 16,
@@ -42,34 +41,12 @@ KEY = {
 KEYED = {"ue_service_id": UE, "gateway_ue_service_id": GATEWAY, "gateway": "192.168.4.1:5683", "oscore": KEY}
 
 
-@pytest.fixture(autouse=True)
-def password(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "the password")
-
-
-@pytest.fixture
-def gateway(tmp_path):
-    file = tmp_path / "gateway.toml"
-    file.write_text(f'ue_service_id = "{GATEWAY}"\nserver = "127.0.0.1:1"\nhost = "192.0.2.1"\n')
-    return file
-
-
-@pytest.fixture
-def devices(gateway, tmp_path):
-    with contextlib.closing(Devices(tmp_path / "gateway.sqlite", GATEWAY)) as found:
-        yield found
-
-
-def call(*arguments, typed=None):
-    done = CliRunner().invoke(
-        app, ["provision", *(str(one) for one in arguments)], catch_exceptions=False, input=typed
-    )
-    assert done.exit_code == 0, done.output
-    return done.stdout
+def provisioned(*arguments, typed=None):
+    return told("provision", *arguments, input=typed)
 
 
 def made(*arguments):
-    return json.loads(call(*arguments, "--wifi", "site", "--json"))
+    return provisioned(*arguments, "--wifi", "site")
 
 
 # -- the text
@@ -149,7 +126,7 @@ def test_random_values_are_the_same_on_the_other_side():
 
 
 def test_a_label_in_the_terminal_lets_its_device_in(gateway, devices):
-    drawn = call(KIND.name, gateway, UE, "--qr", "--wifi", "site")
+    drawn = call("provision", KIND.name, gateway, UE, "--qr", "--wifi", "site").stdout
     lines = drawn.splitlines()
     assert len(lines[0]) <= 65 and set(lines[0]) <= set("█▀▄ ")
     assert "which has its key" in lines[-1] and "MSGIN5G1" not in drawn
@@ -223,22 +200,20 @@ def test_a_board_gets_it_by_cable_from_a_file_and_from_standard_input(tmp_path, 
     file = tmp_path / "label.txt"
     file.write_text(text + "\n")
     with PretendedBoard(tmp_path / "board", KIND.pretence()) as board:
-        assert (
-            json.loads(call(KIND.name, "--text", file, "--port", board.port, "--json"))["outcome"]
-            == "provisioned"
-        )
-        done = json.loads(call(KIND.name, "--text", "-", "--port", board.port, "--json", typed=text))
+        done = provisioned(KIND.name, "--text", file, "--port", board.port)
+        assert done["outcome"] == "provisioned"
+        done = provisioned(KIND.name, "--text", "-", "--port", board.port, typed=text)
         assert done["outcome"] == "done already" and done["at"] == GATEWAY
         with SerialBoard(board.port) as found:
             assert devices.holds(json.loads(found.read(provision.DEVICE) or b""))
         other = provisioning_text.make(KEYED | {"ue_service_id": "else@x"}, SETTINGS)
         with pytest.raises(Failed, match=f"is {UE} already"):
-            call(KIND.name, "--text", "-", "--port", board.port, typed=other)
+            provisioned(KIND.name, "--text", "-", "--port", board.port, typed=other)
     with (
         PretendedBoard(tmp_path / "pico", boards.load("RPI_PICO").pretence()) as pico,
         pytest.raises(Failed, match="this label is for a ESP32_GENERIC, not for a RPI_PICO"),
     ):
-        call("RPI_PICO", "--text", file, "--port", pico.port)
+        provisioned("RPI_PICO", "--text", file, "--port", pico.port)
 
 
 @pytest.mark.parametrize(
@@ -247,14 +222,14 @@ def test_a_board_gets_it_by_cable_from_a_file_and_from_standard_input(tmp_path, 
 )
 def test_a_text_that_is_none_is_named(text, said):
     with pytest.raises(Failed, match=f"that is no text of a label: .*{said}"):
-        call(KIND.name, "--text", "-", typed=text)
+        provisioned(KIND.name, "--text", "-", typed=text)
 
 
 def test_a_file_that_is_none_is_named(tmp_path):
     (tmp_path / "x").write_bytes(b"\xff")
     for name in ("x", "none"):
         with pytest.raises(Failed, match="--text"):
-            call(KIND.name, "--text", tmp_path / name)
+            provisioned(KIND.name, "--text", tmp_path / name)
 
 
 @needs_board
@@ -265,7 +240,7 @@ def test_from_the_label_to_a_registered_board_another_key_and_out(tmp_path, libr
     (files / "app.py").write_text("async def main(ue, board):\n    pass\n")
     board = PretendedBoard(tmp_path / "board", KIND.pretence())
     board.fill(files)
-    (tmp_path / "board" / "air.json").write_text(json.dumps({"site": "the password"}))
+    (tmp_path / "board" / "air.json").write_text(json.dumps({"site": PASSWORD}))
     text = made(KIND.name, settings, "label@lab", "--qr", "--show")["text"]
     with board:
         console = Console(board)
@@ -278,14 +253,11 @@ def test_from_the_label_to_a_registered_board_another_key_and_out(tmp_path, libr
         said = console.wait("registered as label@lab", 40)
         assert "provisioned as label@lab" in said and text not in said
         console.close()
-        rotated = json.loads(
-            call(KIND.name, settings, "label@lab", "--port", board.port, "--rotate", "--json")
-        )
+        rotated = provisioned(KIND.name, settings, "label@lab", "--port", board.port, "--rotate")
         assert rotated["outcome"] == "rotated" and rotated["at"] == LAB_GATEWAY
         console = Console(board)
         console.wait("registered as label@lab", 40)
-        revoked = CliRunner().invoke(app, ["revoke", str(settings), "label@lab"], catch_exceptions=False)
-        assert revoked.exit_code == 0
+        call("revoke", settings, "label@lab")
         console.type("\x03")
         console.wait(">>> ")
         console.type("\x04")

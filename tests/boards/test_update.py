@@ -8,16 +8,16 @@ import subprocess
 import typing
 
 import pytest
+from command_line import call
 from msgin5g.board import bundle as on_board
 from on_flash import SETTINGS, Console, give
-from typer.testing import CliRunner
 
 from host_tools import lab as labs
 from host_tools.application_server import ApplicationServer, Message, Refused, Report
 from host_tools.boards import board as boards
 from host_tools.boards import bundle, update
 from host_tools.boards.board import BoardError
-from host_tools.cli import app
+from host_tools.cli import Failed
 from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 from tests.system.processes import MSGIN5G
@@ -96,17 +96,15 @@ def test_a_board_that_is_not_enrolled_gets_nothing(tmp_path):
     write(tmp_path, app=saying("x"))
     settings = tmp_path / "gateway.toml"
     settings.write_text('ue_service_id = "gateway@lab"\nserver = "127.0.0.1:9"\nsecurity = "oscore"\n')
-    arguments = ["update", "nobody@lab", str(tmp_path / "app.py"), "--settings", str(settings)]
-    result = CliRunner().invoke(
-        app, [*arguments, "--server", "http://127.0.0.1:9"], env={"MSGIN5G_TOKEN": "a-token"}
-    )
-    assert "nobody@lab is not enrolled" in str(result.exception)
+    where = ("--settings", settings, "--server", "http://127.0.0.1:9")
+    with pytest.raises(Failed, match="nobody@lab is not enrolled"):
+        call("update", "nobody@lab", tmp_path / "app.py", *where, env={"MSGIN5G_TOKEN": "a-token"})
 
 
 def test_it_has_to_be_said_where(tmp_path):
     write(tmp_path, app=saying("x"))
-    result = CliRunner().invoke(app, ["update", UE, str(tmp_path / "app.py")])
-    assert "name --lab DIR" in str(result.exception)
+    with pytest.raises(Failed, match="name --lab DIR"):
+        call("update", UE, tmp_path / "app.py")
 
 
 class FakeServer:
