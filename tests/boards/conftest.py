@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from command_line import GATEWAY, PASSWORD
-from on_flash import firmware
+from pretended import firmware
 
 from host_tools.boards.networks import VARIABLE
 from host_tools.lab import Lab

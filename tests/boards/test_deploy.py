@@ -7,16 +7,16 @@ import time
 import msgspec
 import pytest
 from command_line import told
+from pretended import needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards import deploy
 from host_tools.boards.board import BoardError
 from host_tools.boards.serial_board import Identity, SerialBoard
 from host_tools.cli import Failed
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import Pretence, PretendedBoard
 
-pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+pytestmark = needs_board
 NAME = "RPI_PICO"
 ESP32 = boards.load("ESP32_GENERIC")
 

@@ -1,10 +1,9 @@
 """`msgin5g doctor`: each thing that can be wrong with a board is named, with the way out."""
 
 import json
-import shutil
 
 import pytest
-from on_flash import SETTINGS, give
+from pretended import deployed, needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards.doctor import Doctor, registry_of
@@ -12,10 +11,8 @@ from host_tools.boards.serial_board import SerialBoard
 from host_tools.lab import enrol
 from host_tools.security.devices import Devices
 from host_tools.settings import load_either
-from host_tools.setup import micropython
-from host_tools.simulator.pretended_board import PretendedBoard
 
-pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+pytestmark = needs_board
 APP = "async def main(ue, board):\n    pass\n"
 KIND = boards.load("ESP32_GENERIC")
 
@@ -25,13 +22,7 @@ def board(tmp_path, library, lab, request):
     """A board that is enrolled at the lab and all right; and what is on its flash before it is switched on."""
     name = f"{request.node.name[:40]}@lab"
     device = json.loads(enrol(lab, name).read_text())
-    files = tmp_path / "files"
-    shutil.copytree(library, files)
-    give(files, APP, SETTINGS, device)
-    pretended = PretendedBoard(tmp_path / "board", KIND.pretence())
-    pretended.fill(files)
-    (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
-    with pretended:
+    with deployed(tmp_path, library, APP, device=device) as pretended:
         yield pretended, device
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from images import uf2
+from pretended import needs_board
 from thumb import ERASE, PROGRAM, bootrom, echo, uf2_of, write_to_flash
 
 from host_tools.boards import board as boards
 from host_tools.boards.board import BoardError
 from host_tools.emulate import emulator, image
 from host_tools.emulate.__main__ import FOLDER, KIND, first_message
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
 PICO = boards.load(KIND)
@@ -125,7 +125,7 @@ class StandIn:
         await asyncio.Event().wait()
 
 
-@pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+@needs_board
 async def test_what_is_in_the_image_registers_by_its_uart_and_sends(tmp_path):
     (tmp_path / "x.uf2").write_bytes(uf2("rp2040"))
 

@@ -1,7 +1,6 @@
 """`msgin5g monitor`: what a board prints, as it runs."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -9,13 +8,10 @@ from pathlib import Path
 
 import pytest
 from command_line import call
-from on_flash import DEVICE, SETTINGS, give
+from pretended import deployed, needs_board
 
-from host_tools.boards import board as boards
 from host_tools.boards import monitor
 from host_tools.boards.board import BoardError
-from host_tools.setup import micropython
-from host_tools.simulator.pretended_board import PretendedBoard
 
 TALKS = """
 import asyncio
@@ -26,7 +22,6 @@ async def main(ue, board):
         n += 1
         await asyncio.sleep(0.2)
 """
-needs_micropython = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 
 
 def test_a_line_of_the_log_is_taken_apart():
@@ -37,13 +32,7 @@ def test_a_line_of_the_log_is_taken_apart():
 
 @pytest.fixture
 def board(tmp_path, library):
-    files = tmp_path / "files"
-    shutil.copytree(library, files)
-    give(files, TALKS, SETTINGS, DEVICE)
-    pretended = PretendedBoard(tmp_path / "board", boards.load("ESP32_GENERIC").pretence())
-    pretended.fill(files)
-    (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
-    with pretended:
+    with deployed(tmp_path, library, TALKS) as pretended:
         yield pretended
 
 
@@ -56,7 +45,7 @@ def until(lines, text, seconds=30):
     raise AssertionError(text)
 
 
-@needs_micropython
+@needs_board
 def test_what_it_prints_is_shown_as_it_comes_and_after_a_reset(board):
     watched = monitor.Monitor(str(board.port))
     lines = watched.lines()
@@ -69,7 +58,7 @@ def test_what_it_prints_is_shown_as_it_comes_and_after_a_reset(board):
     watched.close()
 
 
-@needs_micropython
+@needs_board
 def test_its_state_is_said_while_it_runs(board):
     until(monitor.Monitor(str(board.port)).lines(), "reading 1")
     found = monitor.state(str(board.port), 20)
@@ -78,7 +67,7 @@ def test_its_state_is_said_while_it_runs(board):
     assert board.resets == 0
 
 
-@needs_micropython
+@needs_board
 def test_the_log_on_its_flash(board):
     until(monitor.Monitor(str(board.port)).lines(), "reading 3")
     said = call("monitor", "--port", board.port, "--log", "--json").stdout
@@ -87,7 +76,7 @@ def test_the_log_on_its_flash(board):
     assert any(line["text"] == "reading 2" for line in lines)
 
 
-@needs_micropython
+@needs_board
 def test_on_the_command_line(board):
     done = subprocess.run(
         [Path(sys.executable).parent / "msgin5g", "monitor", "--port", board.port, "--seconds", "6"],

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pretended import needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import Pretence, PretendedBoard
 
-pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+pytestmark = needs_board
 
 
 def mpremote(board: PretendedBoard, *arguments: str) -> str:

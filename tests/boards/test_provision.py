@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import GATEWAY, PASSWORD, call, told
+from pretended import needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards import provision, provisioning_text
@@ -20,11 +21,9 @@ from host_tools.boards.provision import Wish
 from host_tools.boards.serial_board import SerialBoard
 from host_tools.cli import Failed
 from host_tools.security.devices import Devices
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
 pytestmark = pytest.mark.usefixtures("password")
-needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 KIND = boards.load("ESP32_GENERIC")
 UE = "meter-17@example.org"
 

@@ -8,6 +8,7 @@ import threading
 import command_line
 import pytest
 from command_line import GATEWAY, PASSWORD
+from pretended import needs_board
 
 from host_tools.boards import batch
 from host_tools.boards.batch import Arrivals, Report
@@ -17,11 +18,9 @@ from host_tools.boards.networks import VARIABLE
 from host_tools.boards.provision import DEVICE, SETTINGS, Wish
 from host_tools.boards.serial_board import SerialBoard
 from host_tools.cli import Failed
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
 pytestmark = pytest.mark.usefixtures("password")
-needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 NAMES = [f"meter-{number}@example.org" for number in range(1, 6)]
 COMMON = Wish(ue_service_id="", networks=(("site", ""),))
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from command_line import GATEWAY, PASSWORD, call, told
-from on_flash import Console
+from pretended import Console, needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards import labels, provision, provisioning_text
@@ -23,11 +23,9 @@ from host_tools.lab import GATEWAY as LAB_GATEWAY
 from host_tools.lab import GATEWAY_SETTINGS
 from host_tools.security.devices import Devices
 from host_tools.settings import load_either
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
 pytestmark = pytest.mark.usefixtures("password")
-needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 KIND = boards.load("ESP32_GENERIC")
 UE = "meter-17@example.org"
 WISH = Wish(ue_service_id=UE, networks=(("site", PASSWORD),), ntp="192.0.2.9")

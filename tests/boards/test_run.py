@@ -1,17 +1,12 @@
 """A board by itself, from being switched on: Wi-Fi, the application, crashes, the watchdog. There is no gateway here."""
 
 import json
-import shutil
 import time
 
 import pytest
-from on_flash import DEVICE, SETTINGS, Console, give
+from pretended import SETTINGS, Console, deployed, needs_board
 
-from host_tools.boards import board as boards
-from host_tools.setup import micropython
-from host_tools.simulator.pretended_board import PretendedBoard
-
-pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+pytestmark = needs_board
 
 GOOD = "async def main(ue, board):\n    print('app runs')\n"
 
@@ -22,12 +17,7 @@ def switched_on(library, tmp_path):
     made = []
 
     def switch_on(app=GOOD, **settings):
-        pretended = PretendedBoard(tmp_path / "board", boards.load("ESP32_GENERIC").pretence())
-        files = tmp_path / "files"
-        shutil.copytree(library, files)
-        give(files, app, SETTINGS | settings, DEVICE)
-        pretended.fill(files)
-        (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
+        pretended = deployed(tmp_path, library, app, SETTINGS | settings)
         made.append(pretended.__enter__())
         return pretended, Console(pretended)
 

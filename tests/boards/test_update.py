@@ -3,28 +3,23 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import typing
 
 import pytest
 from command_line import call
 from msgin5g.board import bundle as on_board
-from on_flash import SETTINGS, Console, give
+from pretended import SETTINGS, Console, deployed, needs_board
 
 from host_tools import lab as labs
 from host_tools.application_server import ApplicationServer, Message, Refused, Report
-from host_tools.boards import board as boards
 from host_tools.boards import bundle, update
 from host_tools.boards.board import BoardError
 from host_tools.cli import Failed
-from host_tools.setup import micropython
-from host_tools.simulator.pretended_board import PretendedBoard
 from tests.system.processes import MSGIN5G
 
 UE = "board-1@lab"
 TRIAL = 4
-needs_micropython = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 
 
 def saying(text, more=""):
@@ -219,20 +214,15 @@ class Field:
 
 @pytest.fixture
 def field(lab, library, tmp_path):
-    files = tmp_path / "files"
-    shutil.copytree(library, files)
     device = json.loads(labs.enrol(lab, UE).read_text())
-    give(files, saying("as deployed"), SETTINGS | {"trial": TRIAL, "watchdog": 10}, device)
-    pretended = PretendedBoard(tmp_path / "board", boards.load("ESP32_GENERIC").pretence())
-    pretended.fill(files)
-    (tmp_path / "board" / "air.json").write_text(json.dumps({"home": "secret"}))
-    with pretended:
+    settings = SETTINGS | {"trial": TRIAL, "watchdog": 10}
+    with deployed(tmp_path, library, saying("as deployed"), settings, device) as pretended:
         console = Console(pretended)
         console.wait("registered as")
         yield Field(pretended, console, lab, tmp_path)
 
 
-@needs_micropython
+@needs_board
 def test_an_update_is_tried_and_kept(field):
     assert field.update(saying("new"), "--version", "5") == ("installed", "")
     text = field.console.wait("has passed its trial")
@@ -249,7 +239,7 @@ def test_an_update_is_tried_and_kept(field):
     assert field.board.resets == 6
 
 
-@needs_micropython
+@needs_board
 def test_what_is_deployed_by_hand_counts_from_then_on(field):
     assert field.update(saying("new")) == ("installed", "")
     field.deploy(saying("by hand"))
@@ -260,7 +250,7 @@ def test_what_is_deployed_by_hand_counts_from_then_on(field):
     assert "not newer" in why
 
 
-@needs_micropython
+@needs_board
 def test_one_that_crashes_goes_back(field):
     outcome, why = field.update("async def main(ue, board):\n    raise ValueError('bad app')\n")
     assert outcome == "rolled back"
@@ -270,7 +260,7 @@ def test_one_that_crashes_goes_back(field):
     assert "safe mode" not in text
 
 
-@needs_micropython
+@needs_board
 def test_one_that_breaks_the_registration_goes_back(field):
     outcome, why = field.update(
         saying("deaf", "    await ue.until_registered()\n    await ue.deregister()\n")
@@ -280,7 +270,7 @@ def test_one_that_breaks_the_registration_goes_back(field):
     assert "app deaf" in field.console.wait("app as deployed")
 
 
-@needs_micropython
+@needs_board
 def test_one_that_is_signed_with_another_key_is_refused(field, lab):
     other = labs.enrol(lab, "board-2@lab")
     device = json.loads(other.read_text())
@@ -308,7 +298,7 @@ def test_one_that_is_signed_with_another_key_is_refused(field, lab):
     assert "app as deployed" in text
 
 
-@needs_micropython
+@needs_board
 def test_a_large_one_with_files_in_folders(field, tmp_path):
     data = tmp_path / "more"
     (data / "lib").mkdir(parents=True)

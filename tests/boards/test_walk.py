@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from images import esp
+from pretended import needs_board
 
 from host_tools.boards import board as boards
 from host_tools.boards.serial_board import SerialBoard
-from host_tools.setup import micropython
 from host_tools.simulator.pretended_board import PretendedBoard
 
-pytestmark = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
+pytestmark = needs_board
 BIN = Path(sys.executable).parent
 KIND = boards.load("ESP32_GENERIC")
 UE, AS = "meter-17@lab", "as-1@lab"

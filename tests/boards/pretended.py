@@ -1,4 +1,4 @@
-"""What is on a board's flash, and what it prints."""
+"""Boards that are pretended: what is on their flash, and what they print."""
 
 import json
 import os
@@ -7,9 +7,14 @@ import select
 import shutil
 import time
 
+import pytest
+
 from host_tools.boards import board as boards
 from host_tools.boards import deploy
-from host_tools.setup import mpy
+from host_tools.setup import micropython, mpy
+from host_tools.simulator.pretended_board import PretendedBoard
+
+needs_board = pytest.mark.skipif(micropython.constrained() is None, reason="no 32-bit MicroPython")
 
 SETTINGS = {
     "board": "ESP32_GENERIC",
@@ -60,8 +65,14 @@ def firmware(folder):
     return folder
 
 
-def give(folder, app, settings, device):
-    """Into a folder: an application, settings and a key."""
-    (folder / "app.py").write_text(app)
-    (folder / "settings.json").write_text(json.dumps(settings))
-    (folder / "device.json").write_text(json.dumps(device))
+def deployed(folder, library, app, settings=SETTINGS, device=DEVICE):
+    """A board with an application, settings and a key, which reaches the network of SETTINGS; not switched on."""
+    files = folder / "files"
+    shutil.copytree(library, files)
+    (files / "app.py").write_text(app)
+    (files / "settings.json").write_text(json.dumps(settings))
+    (files / "device.json").write_text(json.dumps(device))
+    board = PretendedBoard(folder / "board", boards.load("ESP32_GENERIC").pretence())
+    board.fill(files)
+    (board.folder / "air.json").write_text(json.dumps(dict(SETTINGS["networks"])))
+    return board
