@@ -5,12 +5,11 @@ import json
 import os
 from typing import Any
 
-import pytest
 from msgin5g.gateway_devices import Devices
 
 from host_tools.security import key_file
-from host_tools.setup import micropython, mpy
-from tests.system.processes import ACK_TIMEOUT, GATEWAY, free_ports, until
+from host_tools.setup import mpy
+from tests.system.processes import ACK_TIMEOUT, GATEWAY, free_ports, interpreter, until
 
 HEAP = "2M"
 EXAMPLE = mpy.SOURCE / "examples" / "gateway.py"
@@ -53,11 +52,8 @@ class BoardGateway:
 
     async def start(self):
         """Start it; returns when it listens."""
-        interpreter = micropython.constrained()
-        if interpreter is None:
-            pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
         self._process = await asyncio.create_subprocess_exec(
-            str(interpreter),
+            str(interpreter()),
             *("-X", f"heapsize={self._heap}"),
             str(EXAMPLE),
             cwd=self.folder,

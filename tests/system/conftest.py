@@ -6,9 +6,9 @@ import pytest
 
 from host_tools import application_server
 from host_tools.server.rest.http_server import HttpServer
-from host_tools.setup import micropython, mpy
+from host_tools.setup import mpy
 from host_tools.simulator import boards
-from tests.system.processes import ACK_TIMEOUT, TOKEN, Daemon, Gateway, Program, Server
+from tests.system.processes import ACK_TIMEOUT, TOKEN, Daemon, Gateway, Program, Server, interpreter
 
 
 @pytest.fixture(scope="session")
@@ -102,15 +102,12 @@ class Place:
 
     async def board(self, name, at, register=True, by=None, **options):
         """A board at a gateway or a server, or at something in between: `by` is the gateway or server then."""
-        interpreter = micropython.constrained()
-        if interpreter is None:
-            pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
         by = by or at
         folder = self._provisioned(name, by) if by.security == "oscore" else None
         board = Board(
             name,
             at.address,
-            interpreter,
+            interpreter(),
             self._library,
             ack_timeout=ACK_TIMEOUT,
             folder=folder,

@@ -1,58 +1,15 @@
 """Boards that run scripts of their own against `msgin5g up`: MicroPython with a board's heap, provisioned."""
 
-import asyncio
-import os
 from typing import Any
 
-import pytest
-
 from host_tools import lab
-from host_tools.setup import micropython, mpy
+from host_tools.setup import mpy
 from tests.system.conftest import ApplicationServer
-from tests.system.processes import until
+from tests.system.processes import Script
 
 EXAMPLES = mpy.SOURCE / "examples"
 HEAP = "160K"
 AS = "meters@example.org"
-
-
-class Boot:
-    """One start of a board: what is said on its console, line by line."""
-
-    def __init__(self, library, folder, script):
-        # An example's constants are what the test says, so it is not the compiled one, where they are in place.
-        self._environment = os.environ | {"MICROPYPATH": f"{library}:{EXAMPLES}:.frozen"}
-        self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", "-c", script]
-        self._folder = folder
-        self.lines = []
-        self._process: Any = None
-
-    async def start(self):
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            cwd=self._folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-        )
-        self._reading = asyncio.create_task(self._read())
-        return self
-
-    async def _read(self):
-        async for line in self._process.stdout:
-            self.lines.append(line.decode().strip())
-
-    def said(self, text):
-        return [line for line in self.lines if text in line]
-
-    async def ended(self):
-        await until(self._reading.done, lambda: self.lines)
-        return await self._process.wait()
-
-    async def stop(self):
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
 
 class Field:
@@ -66,8 +23,6 @@ class Field:
         self.application_server: Any = None
 
     async def start(self):
-        if micropython.constrained() is None:
-            pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
         await self._program.start()
         self._told = await self._program.line()
         self.application_server = await self.listen(AS)
@@ -82,6 +37,8 @@ class Field:
 
     async def boot(self, ue_service_id, script, library=None):
         folder = lab.enrol(self._folder, ue_service_id).parent
-        boot = Boot(library or self._library, folder, script)
+        # An example's constants are what the test says, so it is not the compiled one, where they are in place.
+        path = [library or self._library, EXAMPLES]
+        boot = Script("-c", script, path=path, heap=HEAP, folder=folder)
         self._place._others.append(boot)
         return await boot.start()

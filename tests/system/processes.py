@@ -1,4 +1,4 @@
-"""Real processes for the system tests: `msgin5g` as a user starts it, servers and gateways from TOML files."""
+"""Real processes for the system tests: `msgin5g` as a user starts it, servers and gateways from TOML files, MicroPython."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,12 @@ from typing import Any
 
 import httpx2
 import msgspec
+import pytest
 
 from host_tools.security import key_file
 from host_tools.security.akma_keys import AkmaDevices
 from host_tools.security.devices import Devices
+from host_tools.setup import micropython
 
 MSGIN5G = Path(sys.executable).with_name("msgin5g")
 TOKEN = "a-token-for-the-tests-only"
@@ -287,6 +289,73 @@ ack_timeout = {ack_timeout}
 
     def metrics(self):
         return metrics(self.url, "gateway")
+
+
+def interpreter():
+    """The MicroPython with a 32-bit board's object sizes; the test is skipped where there is none."""
+    path = micropython.constrained()
+    if path is None:
+        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
+    return path
+
+
+class Script:
+    """A program of a test's own under MicroPython; what it prints, line by line.
+
+    Args:
+        arguments: those of MicroPython: a file and what it is given, or "-c" and the program.
+        path: folders with its modules.
+        heap: as MicroPython takes it.
+        folder: where it runs.
+    """
+
+    def __init__(self, *arguments, path, heap="256K", folder=None):
+        self.lines = []
+        self._command = [str(one) for one in (interpreter(), "-X", f"heapsize={heap}", *arguments)]
+        self._environment = os.environ | {"MICROPYPATH": ":".join([*map(str, path), ".frozen"])}
+        self._folder = folder
+        self._process: Any = None
+        self._reading: Any = None
+
+    async def start(self):
+        """Start it; returns at once."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            cwd=self._folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environment,
+        )
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def run(self):
+        """Run it to its end; returns what it has printed."""
+        await self.start()
+        try:
+            await self.ended()
+        finally:
+            await self.stop()
+        return self.lines
+
+    def said(self, text):
+        """Lines with a text in them."""
+        return [line for line in self.lines if text in line]
+
+    async def ended(self):
+        """Wait for its end; returns its exit status."""
+        await until(self._reading.done, lambda: self.lines)
+        return await self._process.wait()
+
+    async def stop(self):
+        """End it, if it runs."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _read(self):
+        async for line in self._process.stdout:
+            self.lines.append(line.decode().strip())
 
 
 def metrics(url, kind):

@@ -2,51 +2,20 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from host_tools.setup import micropython
-from tests.system.processes import free_ports, seed, until
+from tests.system.processes import Script, free_ports, seed, until
 
 HEAP = "20K"
 METER = Path(__file__).with_name("meter.py")
 GATEWAY = "gateway@example.org"
 
 
-class Meter:
-    """The application under MicroPython; what it prints, line by line."""
-
-    def __init__(self, library, port, count, form):
-        self.lines = []
-        self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", str(METER)]
-        self._command += [str(port), str(count), form]
-        self._environment = os.environ | {"MICROPYPATH": f"{library}:.frozen"}
-        self._process: Any = None
-
-    async def start(self):
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-        )
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self):
-        async for line in self._process.stdout:
-            self.lines.append(line.decode().strip())
-
-    async def ended(self):
-        await until(self._reading.done, lambda: self.lines)
-        return await self._process.wait()
-
-    async def stop(self):
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+def a_meter(library, at, count, form):
+    """The application under MicroPython; at: a port, or the end of a line."""
+    return Script(METER, at, count, form, path=[library], heap=HEAP)
 
 
 async def speaking(place):
@@ -72,10 +41,8 @@ credential_file = {json.dumps(credential.name)}
 @pytest.fixture(params=["l3", "coap"])
 async def meter(request, place, library):
     """A gateway that speaks for meters, an Application Server, and a meter that is to send 20 messages."""
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
     port, gateway, application_server = await speaking(place)
-    one = Meter(library, port, 20, request.param)
+    one = a_meter(library, port, 20, request.param)
     yield one, gateway, application_server
     await one.stop()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from bench import interpreters
-from host_tools.setup import micropython
 
 MOST = 6 * 1024
 SCRIPT = Path(__file__).parents[2] / "bench" / "on_board" / "heap.py"
@@ -17,10 +16,7 @@ FORMS = {"application_client": {"l3"}, "application_client_coap": set()}
 
 
 @pytest.mark.parametrize("client", FORMS)
-def test_an_application_client_fits_6_kb(client, library, tmp_path):
-    board = micropython.constrained()
-    if board is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
+def test_an_application_client_fits_6_kb(client, library, board, tmp_path):
     # Paths of modules are kept in the heap, so they are as long as on a board.
     (tmp_path / "lib").symlink_to(library.resolve())
     names = [*OTHERS, f"msgin5g.{client}", "msgin5g.application_client_udp"]

@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from host_tools.setup import micropython
 from tests.system.processes import seed, until
-from tests.system.test_application_client import Meter, check, exchange
+from tests.system.test_application_client import a_meter, check, exchange
 from tests.system.test_serial import Line
 
 COUNT = 12
@@ -15,8 +14,6 @@ COUNT = 12
 
 async def speaking(place, more):
     """(a gateway that speaks for meters on a line, an Application Server behind its server)."""
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
     server = await place.server()
     credential = place.directory / "meter_credential"
     credential.write_text("a secret\n")
@@ -35,7 +32,7 @@ credential_file = {json.dumps(credential.name)}
 
 
 async def started(place, library, line, form="l3"):
-    meter = Meter(library, line.board_end, COUNT, form)
+    meter = a_meter(library, line.board_end, COUNT, form)
     place._others.append(meter)
     await meter.start()
     await until(lambda: "registered 0" in meter.lines, lambda: meter.lines)

@@ -1,15 +1,12 @@
 """Boards that speak ESP-NOW behind a bridge: radios that are modelled, a pseudo-terminal, and the gateway as a process."""
 
-import asyncio
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from host_tools.setup import micropython, mpy
-from tests.system.processes import seed, until
+from host_tools.setup import mpy
+from tests.system.processes import Script, seed, until
 from tests.system.test_serial import Line
 
 BOARDS = Path(__file__).with_name("espnow_boards.py")
@@ -20,43 +17,7 @@ HEAP = "4M"
 COUNT = 6
 
 
-class Boards:
-    """The process with the bridge and the boards; what it prints, line by line."""
-
-    def __init__(self, library, line, longest, folders):
-        self.lines = []
-        # The modelled radios are in the source alone.
-        path = f"{library}:{EXAMPLES}:{mpy.SOURCE}:.frozen"
-        self._environment = os.environ | {"MICROPYPATH": path}
-        self._command = [str(micropython.constrained()), "-X", f"heapsize={HEAP}", str(BOARDS)]
-        self._command += [line.board_end, str(longest), str(COUNT), *map(str, folders)]
-        self._process: Any = None
-
-    async def start(self):
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-        )
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self):
-        async for line in self._process.stdout:
-            self.lines.append(line.decode().strip())
-
-    def said(self, text):
-        return [line for line in self.lines if text in line]
-
-    async def stop(self):
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-
 async def setting(place, library, longest, names):
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
     line = Line(place.directory, "bridge", seed(20261122))
     server = await place.server()
     gateway = await place.gateway(server, more=f'espnow_bridges = ["{line.gateway_end}"]')
@@ -74,7 +35,9 @@ async def setting(place, library, longest, names):
         file.write_text(json.dumps(device))
         folders.append(folder)
     application_server = await place.application_server(server)
-    boards = Boards(library, line, longest, folders)
+    # The modelled radios are in the source alone.
+    path = [library, EXAMPLES, mpy.SOURCE]
+    boards = Script(BOARDS, line.board_end, longest, COUNT, *folders, path=path, heap=HEAP)
     place._others.append(boards)
     await boards.start()
     return line, gateway, application_server, boards

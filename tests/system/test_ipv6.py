@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import os
 import socket
 
 import pytest
 
-from host_tools.setup import micropython
-from tests.system.processes import Gateway, Server, until
+from tests.system.processes import Gateway, Script, Server, until
 
 INTERFACES = "/proc/net/if_inet6"
 
@@ -124,26 +122,10 @@ asyncio.run(main())
 """
 
 
-async def run(library, script):
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
-    process = await asyncio.create_subprocess_exec(
-        str(micropython.constrained()),
-        "-X",
-        "heapsize=256K",
-        "-c",
-        script,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"MICROPYPATH": f"{library}:.frozen"},
-    )
-    try:
-        async with asyncio.timeout(30):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        output, _ = await process.communicate()
-    return output.decode()
+async def delivered(library, script, application_server):
+    """Is what a board sends delivered, by a script of its own?"""
+    said = await Script("-c", script + ON, path=[library]).run()
+    assert said == ["delivered"] and application_server.received() == ["by IPv6"], said
 
 
 def provisioned(place, gateway, address):
@@ -159,8 +141,7 @@ async def test_a_board_whose_device_json_names_an_ipv6_address(place, library):
     loopback()
     _, gateway, application_server = await on_all(place)
     folder = provisioned(place, gateway, f"[::1]:{gateway.port}")
-    said = await run(library, KNOWN.format(folder=folder) + ON)
-    assert said.strip() == "delivered" and application_server.received() == ["by IPv6"], said
+    await delivered(library, KNOWN.format(folder=folder), application_server)
 
 
 async def test_a_gateway_is_found_by_ipv6_multicast(place, library):
@@ -168,8 +149,7 @@ async def test_a_gateway_is_found_by_ipv6_multicast(place, library):
     _, gateway, application_server = await on_all(place, f'multicast = ["{interface}"]')
     folder = provisioned(place, gateway, None)
     script = FOUND.format(folder=folder, port=gateway.port, interface=interface)
-    said = await run(library, script + ON)
-    assert said.strip() == "delivered" and application_server.received() == ["by IPv6"], said
+    await delivered(library, script, application_server)
     assert gateway.metrics()["selections"] >= 1
 
 

@@ -1,12 +1,9 @@
 """The UE-1 relay: boards whose keys are the server's, through the gateway process, which opens nothing."""
 
 import asyncio
-import os
 import socket
 
-import pytest
-
-from tests.system.processes import free_ports, seed, until
+from tests.system.processes import Script, free_ports, seed, until
 from tests.system.tap import Tap
 from tests.system.test_serial import Line
 
@@ -150,8 +147,8 @@ async def test_a_client_looks_for_a_relay_and_has_the_right_key(place, library):
     )
     folder = place._provisioned("finder@example.org", server)
     script = SCRIPT.format(port=relay.address[1], folder=folder)
-    ended = await run_micropython(library, script)
-    assert "registered with server@example.org" in ended and "delivered" in ended, ended
+    said = await Script("-c", script, path=[library]).run()
+    assert said == ["registered with server@example.org", "delivered"]
     assert gateway.metrics()["relay_selections"] >= 1
     assert application_server.received() == ["found"]
 
@@ -175,27 +172,3 @@ async def main():
     ue.close()
 asyncio.run(main())
 """
-
-
-async def run_micropython(library, script):
-    from host_tools.setup import micropython
-
-    if micropython.constrained() is None:
-        pytest.skip("no 32-bit MicroPython is here; `make micropython` says why")
-    process = await asyncio.create_subprocess_exec(
-        str(micropython.constrained()),
-        "-X",
-        "heapsize=256K",
-        "-c",
-        script,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"MICROPYPATH": f"{library}:.frozen"},
-    )
-    try:
-        async with asyncio.timeout(30):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        output, _ = await process.communicate()
-    return output.decode()
