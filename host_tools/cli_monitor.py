@@ -73,7 +73,8 @@ def _show_state(state: dict, as_json: bool) -> None:
         sys.stdout.write(json.dumps(state) + "\n")
         return
     for key, value in state.items():
-        sys.stdout.write(f"{key.replace('_', ' '):12} {_said(value)}\n")
+        if value != "":
+            sys.stdout.write(f"{key.replace('_', ' '):12} {_said(value)}\n")
 
 
 def _said(value: object) -> str:

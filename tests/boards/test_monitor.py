@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import call
+from command_line import call, told
 from pretended import deployed, needs_board
 
 from host_tools.boards import monitor
@@ -65,6 +65,20 @@ def test_its_state_is_said_while_it_runs(board):
     assert found["board"] == "ESP32_GENERIC" and found["network"] is True
     assert found["registered"] is False and found["safe_mode"] is False and found["ue"] == "ue-1@lab"
     assert board.resets == 0
+
+
+def test_a_text_of_its_state_that_is_empty_has_no_line(monkeypatch):
+    state = {"network": None, "registered": False, "heap_free": 0, "slot": "", "update": 5, "outcome": ""}
+    monkeypatch.setattr(monitor, "state", lambda port: state)
+    said = call("monitor", "--port", "/dev/ttyUSB0", "--state").stdout
+    assert [line.split() for line in said.splitlines()] == [
+        ["network", "-"],
+        ["registered", "no"],
+        ["heap", "free", "0"],
+        ["update", "5"],
+    ]
+    # Programs get all of it.
+    assert told("monitor", "--port", "/dev/ttyUSB0", "--state") == state
 
 
 @needs_board
