@@ -286,18 +286,19 @@ async def test_a_clock_that_was_ahead_for_a_moment_keeps_nothing_back():
     try:
         server = FakeServer(world)
         client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
-        sent = await client.send("soon", application_server=AS, expires_in=1000)
-        # While it looks expired the client registers, and is about to send it; before anybody has told that it is
-        # expired the clock is right again.
-        client.outbox._expiry_due = None
+        sent = []
+        for number in range(6):
+            sent.append(await client.send(str(number), application_server=AS, expires_in=1000))
+        # While the clock is ahead the client registers: it sends none of them, and tells of a few at a time that they
+        # are expired. When the clock is right again, nobody has been told of the others.
         world.wall += 3400
         await world.run(client.register())
-        client.outbox.watch_expiry(world.now)
-        assert server.received == [] and sent.state == STORED
-        client.outbox._seen = world.wall_clock()
+        while sent[0].state != EXPIRED:
+            world.advance(100)
+        assert server.received == [] and [one.state for one in sent].count(STORED) == 2
         world.wall -= 3400
         world.advance(5000)
-        assert sent.state == ACCEPTED and len(server.received) == 1
+        assert [one.state for one in sent[4:]] == [ACCEPTED] * 2 and len(server.received) == 2
     finally:
         msgin5g.client.wall_clock = own_clock
 
