@@ -186,7 +186,13 @@ class UdpLink:
         self.flush()
 
     def close(self) -> None:
-        """Stop, and close the socket."""
+        """Stop, and close the socket. What was flushed leaves before, in a last batch."""
+        if self._flushing:
+            self._flush()
+        self._shut()
+
+    def _shut(self) -> None:
+        # Whatever is put off is dropped; may be done twice.
         if self._loop:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
@@ -265,7 +271,8 @@ class UdpLink:
         try:
             self._on_batch()
         except Exception as error:
-            self.close()
+            # Not close(): nothing leaves after a batch that failed.
+            self._shut()
             if self.on_failure is None:
                 raise
             self.on_failure(error)

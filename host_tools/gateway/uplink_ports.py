@@ -47,13 +47,12 @@ class PortsLink(UdpLink):
         for number, one in enumerate(self._further):
             asyncio.get_running_loop().add_reader(one, self._drain_from, one, (number,))
 
-    def close(self) -> None:
-        """See UdpLink."""
+    def _shut(self) -> None:
         for one in self._further:
             if self._loop:
                 self._loop.remove_reader(one)
             one.close()
-        super().close()
+        super()._shut()
 
     def _send(self, datagram: bytes | bytearray, address: tuple) -> bool:
         if len(address) == self._length:

@@ -162,6 +162,54 @@ async def test_flushes_of_one_turn_share_a_batch():
     b.link.close()
 
 
+async def test_closing_waits_for_no_turn_of_the_loop_to_send_what_was_flushed():
+    log = []
+
+    def settle(node):
+        log.append("commit")
+        node.link.transmit()
+
+    a, b = Node(on_batch=settle), Node()
+    await asyncio.sleep(0.01)
+    log.clear()
+    a.endpoint.ping(a.resolve(b), None, a.link.now())
+    a.link.flush()
+    a.link.close()
+    await asyncio.sleep(0.01)
+    # In a batch of its own, as always; and closed means closed.
+    assert log == ["commit"] and b.endpoint.counters["received"] == 1
+    b.link.close()
+
+
+async def test_closing_sends_nothing_when_the_commit_fails():
+    a = Node()
+    a.link._socket = sock = Reluctant(a.link._socket)
+    await asyncio.sleep(0.01)
+    commits = []
+
+    def fail():
+        commits.append(1)
+        raise OSError("disk full")
+
+    failures = []
+    a.link.on_failure = failures.append
+    a.link._on_batch = fail
+    ping(a)
+    a.link.flush()
+    a.link.close()
+    await asyncio.sleep(0.01)
+    assert sock.sent == [] and [str(error) for error in failures] == ["disk full"]
+    # A batch that fails while the next one is put off is not tried again on the way out.
+    b = Node()
+    b.link._on_batch = fail
+    b.link.on_failure = failures.append
+    commits.clear()
+    b.link.flush()
+    b.link._on_timer()
+    await asyncio.sleep(0.01)
+    assert len(commits) == 1 and len(failures) == 2
+
+
 async def test_nothing_leaves_when_the_commit_fails():
     failures = []
 
