@@ -1,7 +1,5 @@
 # The settings of a gateway on a board: a JSON file with those that differ from what is assumed here.
 
-import json
-
 from . import wire
 
 OSCORE = "oscore"
@@ -70,13 +68,6 @@ class Settings:
 
 def read(file="gateway.json"):
     # Raises BadSettings.
-    try:
-        with open(file) as opened:
-            given = json.load(opened)
-    except OSError:
-        raise BadSettings('there is no file %s: {"server": "192.0.2.1:5683"} for a start' % file)
-    except ValueError:
-        raise BadSettings(file + " is not JSON")
-    if not isinstance(given, dict):
-        raise BadSettings(file + " is no JSON object")
-    return Settings(given, file)
+    from . import json_file
+
+    return Settings(json_file.read(file, BadSettings, '{"server": "192.0.2.1:5683"} for a start'), file)

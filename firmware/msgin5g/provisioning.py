@@ -12,7 +12,6 @@
 # The ID Context of OSCORE is the UE Service ID of the gateway: so each gateway has keys of its own, from one master
 # secret, and none can speak for another. Nobody tells it in messages.
 
-import json
 from binascii import hexlify
 
 from . import forget, wire
@@ -52,15 +51,10 @@ def context(credentials, gateway, name, storage, window=32):
 
 
 def read(file="device.json"):
-    try:
-        with open(file) as opened:
-            device = json.load(opened)
-    except OSError:
-        raise NotProvisioned("there is no file %s: `msgin5g enrol` writes one" % file)
-    except ValueError:
-        raise NotProvisioned(file + " is not JSON")
-    if not isinstance(device, dict):
-        raise NotProvisioned(file + " is no JSON object")
+    from . import json_file
+
+    device = json_file.read(file, NotProvisioned, "`msgin5g enrol` writes one")
+    forget("msgin5g.json_file")
     for key in ("ue_service_id", "oscore"):
         if key not in device:
             raise NotProvisioned(key + " is missing in " + file)

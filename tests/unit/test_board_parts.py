@@ -166,7 +166,7 @@ def test_settings_have_defaults():
 
 def test_what_is_wrong_with_settings_is_named():
     assert "provision" in read("not JSON")
-    assert read("[]") == "settings.json is no JSON object"
+    assert read("[]") == "settings.json is no JSON object: `msgin5g provision` writes it"
     for wrong, complaint in (
         ({"link": "radio"}, "link = 'radio': expected one of wifi, serial, espnow"),
         ({"link": "wifi"}, "networks: link = 'wifi' needs one"),

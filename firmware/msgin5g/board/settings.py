@@ -7,8 +7,6 @@
 # All but "link" may be missing. watchdog: seconds that the program may be stuck; 0 for none. trial: seconds after which
 # an updated application must have kept the board registered.
 
-import json
-
 FILE = "settings.json"
 LINKS = ("wifi", "serial", "espnow")
 DEFAULTS = {
@@ -33,15 +31,9 @@ class Missing(Unusable):
 
 
 def read(file=FILE):
-    try:
-        with open(file) as opened:
-            settings = json.load(opened)
-    except OSError:
-        raise Missing("there is no file %s: `msgin5g provision` writes it" % file)
-    except ValueError:
-        raise Unusable(file + " is not JSON: `msgin5g provision` writes it anew")
-    if not isinstance(settings, dict):
-        raise Unusable(file + " is no JSON object")
+    from .. import json_file
+
+    settings = json_file.read(file, Unusable, "`msgin5g provision` writes it", Missing)
     wrong = complaint(settings)
     if wrong:
         raise Unusable("%s: %s" % (file, wrong))
