@@ -125,6 +125,8 @@ class Delivery:
         self._paused = {}
         # key -> how often it is under way
         self._under_way = {}
+        # The latest that the clock has said when something was passed over as expired.
+        self.passed_over = 0
         # Keys of those that the hop has accepted and that are kept all the same.
         self._kept = set()
         endpoint.on_timer.append(self._on_timer)
@@ -257,6 +259,7 @@ class Delivery:
             for item in items:
                 if item.expires is not None and item.expires <= wall:
                     # Whoever watches expiry removes it from the store and tells the originator.
+                    self.passed_over = max(self.passed_over, wall)
                     self._unload(window, originator, (item,))
                     return
         hop.under_way += 1

@@ -52,8 +52,6 @@ class Outbox:
         # What a large message is cut with; loaded when there is one.
         self._segmentation = None
         self._expiry_due = None
-        # What the clock said when that was looked at last.
-        self._seen = None
         ue.endpoint.on_timer.append(self._on_timer)
 
     # -- as it is on the way up
@@ -349,11 +347,11 @@ class Outbox:
             return
         self._expiry_due = None
         wall = self._wall_clock()
-        if wall and self._seen and wall < self._seen and self._ue.registered:
+        if wall and wall < self.delivery.passed_over and self._ue.registered:
             # The clock was set back: what was passed over as expired is looked at again.
+            self.delivery.passed_over = 0
             self.pause()
             self.resume(now)
-        self._seen = wall
         for item in self._store.expired(wall, _MOST_EXPIRED) if wall else ():
             if not self.delivery.under_way(item):
                 self.delivery.discard(item)

@@ -303,6 +303,24 @@ async def test_a_clock_that_was_ahead_for_a_moment_keeps_nothing_back():
         msgin5g.client.wall_clock = own_clock
 
 
+async def test_a_clock_that_was_ahead_between_two_looks_keeps_nothing_back():
+    world = World()
+    own_clock = msgin5g.client.wall_clock
+    msgin5g.client.wall_clock = world.wall_clock
+    try:
+        server = FakeServer(world)
+        client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
+        sent = await client.send("soon", application_server=AS, expires_in=1000)
+        world.wall += 3400
+        await world.run(client.register())
+        assert server.received == [] and sent.state == STORED
+        world.wall -= 3400
+        world.advance(5000)
+        assert sent.state == ACCEPTED and len(server.received) == 1
+    finally:
+        msgin5g.client.wall_clock = own_clock
+
+
 async def test_a_full_store_does_not_cost_a_message_that_was_received():
     world, server, client = setup(store=MemoryStore(2, 16))
     await world.run(client.register())
