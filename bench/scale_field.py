@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from msgin5g import messages, wire
@@ -105,7 +106,7 @@ class Upstream:
         self._message = Message()
         self._peers: dict[tuple, Peer] = {}
         # Answers, by address and Message ID: what comes again is answered again.
-        self._answers: dict[tuple, bytes | bytearray] = {}
+        self._answers: OrderedDict[tuple, bytes | bytearray] = OrderedDict()
 
     def drain(self, most: int = 256) -> None:
         """Answer what has arrived."""
@@ -142,7 +143,7 @@ class Upstream:
         code, outside, sealed = self._security.seal_response(request, code, b"", b"")
         answer = encode(coap.ACK, code, request.mid, request.token, bytes(outside), sealed)
         if len(self._answers) >= _MOST_ANSWERS:
-            del self._answers[next(iter(self._answers))]
+            self._answers.popitem(last=False)
         self._answers[source, data[2:4]] = answer
         return answer
 

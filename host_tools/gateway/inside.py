@@ -5,6 +5,7 @@ The endpoint's own code knows nothing of it: what it seals and opens passes thro
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from msgin5g.coap import numbers as coap
@@ -34,8 +35,8 @@ class Inside:
         self._outer = Message()
         self._opened: bytes | None = None
         # By where it goes to and the first octets of what goes there; by where it comes from and what it is.
-        self._sealed: dict[tuple, bytes] = {}
-        self._received: dict[tuple, bytes] = {}
+        self._sealed: OrderedDict[tuple, bytes] = OrderedDict()
+        self._received: OrderedDict[tuple, bytes] = OrderedDict()
         endpoint.security = self
 
     def detach(self) -> None:
@@ -106,7 +107,7 @@ def _key(datagram: bytes | bytearray, address: tuple) -> tuple:
     return address, datagram[0], bytes(datagram[2:4])
 
 
-def _remember(known: dict[tuple, bytes], key: tuple, inner: bytes) -> None:
+def _remember(known: OrderedDict[tuple, bytes], key: tuple, inner: bytes) -> None:
     while len(known) >= _MOST_REMEMBERED:
-        del known[next(iter(known))]
+        known.popitem(last=False)
     known[key] = inner
