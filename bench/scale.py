@@ -1,4 +1,7 @@
-"""What very many devices cost the gateway: ``python -m bench scale``; ``SCALE_MESSAGES=1000000`` for so many."""
+"""What very many devices cost the gateway: ``python -m bench scale``.
+
+``SCALE_DEVICES=10000 SCALE_MESSAGES=1000000`` for so many.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ registry, and takes messages with a payload of 100 octets from all of them in tu
 OSCORE on both sides, stored (SQLite on disk) and acknowledged, and accepted by what is upstream, which stores nothing.
 Start-up is the time until it has registered at its server, and the CPU time of it. The first message of each makes the
 gateway load its keys, and is counted by itself. CPU time is the gateway's, its kernel's included; MB are 10 ** 6
-octets of resident memory. `SCALE_MESSAGES=1000000` takes so many."""
+octets of resident memory. `SCALE_DEVICES` and `SCALE_MESSAGES` say how many instead."""
 
 DEVICES = (1_000, 10_000, 100_000)
 MESSAGES = 20_000
@@ -31,7 +34,12 @@ _WINDOW = 64
 def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
     messages = 1_000 if quick else int(os.environ.get("SCALE_MESSAGES", MESSAGES))
     with on_core(cores()[1]):
-        return [of(count, messages, tell) for count in ((100,) if quick else DEVICES)]
+        return [of(count, messages, tell) for count in ((100,) if quick else _devices())]
+
+
+def _devices() -> tuple[int, ...]:
+    asked = os.environ.get("SCALE_DEVICES")
+    return (int(asked),) if asked else DEVICES
 
 
 def of(count: int, messages: int, tell: Callable[[str], None]) -> dict:
