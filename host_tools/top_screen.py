@@ -12,8 +12,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# Lines that are not of the table's body.
-HEAD = 8
+# Lines that are neither above the table nor of its body: its header, and the keys.
+_AROUND = 2
 # Numbers that go up and down, and say nothing as a rate.
 _NO_RATES = (
     "_peers",
@@ -58,7 +58,7 @@ class Shown:
     def screen(self, width: int, height: int, keys: str = "") -> RenderableType:
         """All of it in so many columns and lines."""
         lines = self._head(width)
-        body = max(1, height - HEAD) if height else len(self.devices)
+        body = max(1, height - _AROUND - len(lines)) if height else len(self.devices)
         footer = Text(keys, "dim", no_wrap=True, overflow="ellipsis")
         return Group(*lines, self._table(body, width), *([footer] if keys else []))
 
@@ -86,6 +86,8 @@ class Shown:
                 for side in ("up", "down")
             ),
         ]
+        if state["ports"]:
+            lines.append(self._ports())
         if self._before:
             rates = "  ".join(f"{name} {rate:.3g}" for name, rate in self.rates())
             lines.append(Text(f"a sec.  {rates or 'nothing moves'}"))
@@ -106,6 +108,14 @@ class Shown:
         return Text.assemble(
             f"server  {plain(uplink['server'])} ({uplink['protection']}) ", word, f"; {waits}"
         )
+
+    def _ports(self) -> Text:
+        # Those that are not open first: there may be more than fit.
+        line = Text("serial ")
+        for port in sorted(self.state["ports"], key=lambda port: (port["state"] == "open", port["port"])):
+            style = "green" if port["state"] == "open" else "bold red"
+            line.append(f" {plain(port['port'].removeprefix('/dev/'))} ").append(port["state"], style)
+        return line
 
     def _table(self, most: int, width: int) -> Table:
         table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="reverse")

@@ -23,6 +23,7 @@ def state(now=1000.0, **counters):
             "oldest_waiting_since": 820.0,
             "oldest_before_start": False,
         },
+        "ports": [],
         "devices": {
             "enrolled": 9, "revoked": 1, "registered": 5, "waiting_up": 7, "waiting_down": 3, "ues_waiting": 2,
         },
@@ -58,6 +59,17 @@ def test_a_screen_of_80_by_24_has_it_all():
     assert "meter-0@example.org" in text or "meter-0@exampl" in text
     assert "60 s" in text and "250 ms" in text
     assert found[-1].strip() == "q quit"
+
+
+def test_serial_ports_have_a_line_and_those_that_are_not_open_are_first():
+    shown = Shown(state(), [device(f"meter-{number}@example.org") for number in range(50)])
+    shown.state["ports"] = [
+        {"port": "/dev/ttyUSB0", "state": "open"},
+        {"port": "/dev/ttyACM\x1b[1", "state": "missing"},
+    ]
+    found = lines(shown)
+    assert "serial  ttyACM?[1 missing ttyUSB0 open" in found
+    assert len(found) <= 24 and found[-1].strip() == "q quit"
 
 
 def test_a_narrow_and_low_screen_is_none_of_its_business():

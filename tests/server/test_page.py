@@ -9,6 +9,7 @@ from msgin5g.application import RegistrationRefused
 
 from host_tools.gateway.page import streams
 from host_tools.gateway.page.guard import COOKIE
+from host_tools.serial_link import SerialPort
 from tests.server.page_world import Site, until
 
 UE, OTHER = "meter-1@example.org", "meter-2@example.org"
@@ -213,6 +214,20 @@ async def test_devices_are_searched_by_name_and_state_and_come_in_pages(site):
     assert (await names(state="registered"))[0] == ["ue_1@example.org"]
     assert len((await names(state="never seen"))[0]) == 50
     assert (await names(state="nothing like it"))[0] == [] == (await names(after="zzz"))[0]
+
+
+async def test_serial_ports_are_shown_with_what_is_wrong_with_them(site, monkeypatch):
+    assert "Serial ports" not in (await _devices_page(site))
+    closed = SerialPort("/dev/<b>tty", 9600)
+    monkeypatch.setattr(site.process.field, "status", lambda: [closed.status() | {"broken": 3}])
+    text = await _devices_page(site)
+    assert "/dev/&lt;b&gt;tty" in text and "client, 9,600 baud" in text and "never heard" in text
+    assert '<span class="pill revoked">missing</span>' in text and "3 broken" in text
+
+
+async def _devices_page(site):
+    await site.log_in()
+    return (await site.http.get("/")).text
 
 
 async def test_names_are_text_whatever_is_in_them(open_site, capsys):
