@@ -110,7 +110,7 @@ class GatewayProcess:
         for endpoint in (down, up):
             endpoint.on_error = self._on_error
         self.recorders = Recorders(lambda: links_of(self))
-        self.page = Page(self, self.watch) if self.watch else None
+        self.page = Page(self, self.watch) if settings.page else None
         self.http = self._http_server()
         self._announcement = (
             discovery.Announcement(settings.ue_service_id, *self.down.address) if settings.mdns else None
@@ -279,10 +279,8 @@ class GatewayProcess:
             return [SerialHub(self.field.applications, self._settle)]
         return [UdpLink(self.field.applications, self.settings.host, port, self._settle)]
 
-    def _watch(self) -> Watch | None:
-        # For the operator's page.
-        if not self.settings.page:
-            return None
+    def _watch(self) -> Watch:
+        # For /metrics and the operator's page.
         watch = Watch(self.store.next_key, self.settings.most_devices)
         gateway: Any = self.gateway
         gateway.on_traffic = watch.on_traffic
@@ -295,7 +293,7 @@ class GatewayProcess:
             "gateway",
             self.snapshot,
             lambda: self.gateway.registration.registered,
-            GatewayMetrics(self.store, self.watch.histograms if self.watch else {}),
+            GatewayMetrics(self.store, self.watch.histograms),
         )
         app = self.page.app(open_to_all) if self.page else Starlette(routes=open_to_all)
         return HttpServer(
@@ -313,8 +311,7 @@ class GatewayProcess:
     def _on_event(self, word: str, detail: dict[str, Any]) -> None:
         shown = {"address": text(detail["address"])} if "address" in detail else {}
         _log.info(word, **{**detail, **shown})
-        if self.watch:
-            self.watch.on_event(word, detail)
+        self.watch.on_event(word, detail)
         if self.gateway.registration.registered:
             self._registered.set()
 

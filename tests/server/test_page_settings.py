@@ -86,11 +86,11 @@ async def test_without_a_page_there_is_neither_login_nor_key(tmp_path, start):
     process = await start(settings(tmp_path, page=False))
     assert "operator_key_file" not in process.addresses()
     assert not (tmp_path / "gateway.sqlite.operator").exists()
-    assert process.gateway.on_traffic is None
     async with httpx2.AsyncClient(base_url=process.http.url, trust_env=False) as http:
         answers = [
             (await http.get(path)).status_code for path in ("/metrics", "/healthz", "/login", "/api/state")
         ]
+        assert "msgin5g_gateway_delivery_seconds_count" in (await http.get("/metrics")).text
     # It is not registered: there is no server.
     assert answers == [200, 503, 404, 404]
 
