@@ -42,10 +42,12 @@ _PURGE_STEP = 500
 _COLUMNS = "key, hop, originator, kind, message_id, body, expires, report, priority, segment"
 _INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _PENDING = f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608
+# In order, with `+` so that it is not first all of that originator's, and sorted then.
 _PENDING_OF = (
     f"SELECT {_COLUMNS} FROM messages WHERE hop = ? AND priority = ? AND key > ? AND key <= ?"  # noqa: S608
-    " AND originator = ? ORDER BY key LIMIT ?"
+    " AND +originator = ? ORDER BY key LIMIT ?"
 )
+_ONE = "hop = ? AND originator = ? AND kind = ? AND message_id = ? AND segment = 0"
 _DELETE = "DELETE FROM messages WHERE key = ?"
 _TOTALS = "SELECT count(*), ifnull(sum(length(body)), 0) FROM messages"
 _EXPIRED = f"SELECT {_COLUMNS} FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?"  # noqa: S608
@@ -253,8 +255,7 @@ class SqliteStore:
 
     def find_message(self, hop: str, originator: str, kind: str, message_id: str) -> Item | None:
         """A message that is on its way to a hop and not segmented, None when there is none."""
-        condition = "hop = ? AND originator = ? AND kind = ? AND message_id = ? AND segment = 0"
-        items = self.items_where(condition, (hop, originator, kind, message_id))
+        items = self.items_where(_ONE, (hop, originator, kind, message_id))
         return items[0] if items else None
 
     def shares(self) -> list[tuple[str, str, int]]:

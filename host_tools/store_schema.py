@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS messages (
     segment INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS messages_by_priority ON messages (hop, priority, key);
+CREATE INDEX IF NOT EXISTS messages_by_originator ON messages (originator, message_id);
 CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires) WHERE expires IS NOT NULL;
 
 -- Identities of all messages stored lately, whether still on their way or not: the memory against duplicates. A row

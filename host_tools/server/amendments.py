@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from host_tools.server.service import Elements, Service
 
-_INDEX = "CREATE INDEX IF NOT EXISTS messages_by_originator ON messages (originator, message_id);"
-
 _log = structlog.get_logger("msgin5g.server")
 
 
@@ -34,7 +32,6 @@ class Amendments:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._store = service.store
-        self._store.add_tables(_INDEX)
         service.counters.update(updated=0, discarded=0, too_late=0)
         service.procedures[wire.SFUPD] = self.amend
 

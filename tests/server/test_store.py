@@ -76,10 +76,24 @@ def test_by_priority_and_by_segment(store, clock):
     assert [item.message_id for item in store.pending("ue-2", high[-1].key, 2, HIGH)] == ["m-5"]
     assert [item.message_id for item in store.pending("ue-2", -1, 4)] == ["m-0", "m-1", "m-2", "m-3"]
     assert not store.pending("ue-2", -1, 10, MIDDLE)
-    (plan,) = store._execute(
-        f"EXPLAIN QUERY PLAN {host_tools.store._PENDING}", ("ue-2", HIGH, 0, 1)
-    ).fetchall()
-    assert plan[3] == "SEARCH messages USING INDEX messages_by_priority (hop=? AND priority=? AND key>?)"
+    store.close()
+
+
+ALL_OF = f"SELECT * FROM messages WHERE {host_tools.store._ONE}"
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "plan"),
+    [
+        (host_tools.store._PENDING, 4, "messages_by_priority (hop=? AND priority=? AND key>?)"),
+        (host_tools.store._PENDING_OF, 6, "messages_by_priority (hop=? AND priority=? AND key>? AND key<?)"),
+        (host_tools.store._EXPIRED, 2, "messages_by_expiry (expires<?)"),
+        (ALL_OF, 4, "messages_by_originator (originator=? AND message_id=?)"),
+    ],
+)
+def test_what_is_looked_for_has_an_index_however_many_there_are(store, query, values, plan):
+    found = store._execute(f"EXPLAIN QUERY PLAN {query}", (1,) * values).fetchall()
+    assert [step[3] for step in found] == [f"SEARCH messages USING INDEX {plan}"]
     store.close()
 
 
