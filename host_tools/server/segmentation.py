@@ -146,19 +146,21 @@ class Segments:
         return outcome or ACCEPTED
 
     def _passes(self, elements: Elements) -> bool:
-        # Decided on the first; the others follow it.
+        # Decided on the first, when it comes first; the others follow it, and so does the first when it comes again:
+        # whatever has become of the recipient meanwhile, two ways to cut one message must not meet there.
         kind, recipient = messages.recipient(elements)
-        entry = self._ues.registry.get(recipient) if kind == wire.UE else None
         numbered = wire.SEGMENT_NUMBER in elements and wire.SEGMENTATION_SET_ID in elements
         if kind != wire.UE or not numbered or messages.originator(elements)[0] != wire.UE:
             return False
-        if wire.TOTAL_SEGMENTS in elements:
-            return entry is not None and _octets(elements) <= self._ues.sizes.of(entry)
         sender = party(messages.originator(elements))
-        return any(
+        passed = any(
             self._service.store.knows(recipient, sender, wire.MSG, elements[wire.MESSAGE_ID], first)
             for first in (0, 1)
         )
+        if passed or wire.TOTAL_SEGMENTS not in elements:
+            return passed
+        entry = self._ues.registry.get(recipient)
+        return entry is not None and _octets(elements) <= self._ues.sizes.of(entry)
 
     def _on_whole(self, message: Message, now: int) -> None:
         # Its segments make room for it; all of that is one commit.

@@ -193,6 +193,19 @@ def test_for_a_ue_that_is_not_there_they_are_put_together(lab, ends):
     assert [messages.payload(one) for one in of(away)] == ["x" * 1200]
 
 
+def test_what_has_begun_to_pass_goes_on_whatever_becomes_of_the_recipient(lab, ends):
+    segments = cut(whole("x" * 1200), 400)
+    for segment in segments[:2]:
+        assert ends[0].post(segment) == ("2.04", {})
+    assert ends[1].post(messages.deregistration(UE2))[0] == "2.02"
+    # After a restart a sender begins at the beginning.
+    for segment in segments:
+        assert ends[0].post(segment)[0] == "2.04"
+    register(ends[1], UE2, 300)
+    lab.world.settle()
+    assert of(ends[1]) == segments and len(lab.store) == 0
+
+
 # -- to an Application Server
 
 
