@@ -20,15 +20,16 @@ NOTES = """\
 Octets in use after a collection on a MicroPython whose objects have the size that they have on a 32-bit board. The
 minimal set is what a Client made from a device's file (provisioning.py), with a MemoryStore, has loaded before it
 registers: CoAP, OSCORE, registration, sending and receiving, UDP. The full set has besides them the store on flash,
-messages in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy"
-has constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell
-no line then; "bundled" has what is always loaded together in one module (host_tools/setup/bundle.py). "frozen" is a
-MicroPython with the modules in it (`make frozen`), so that code and names are no part of the heap; "as .py" is
-compiled on the interpreter itself. Modules are listed in an order in which each brings only itself; tables of the
-interpreter that grow in steps (of 4 KB and more) fall to whichever module fills them. Quoted, not measured here, from
-runs of other clients on the same kind of interpreter: after import umqtt.simple 4.8 KB, microCoAPy 12.3 KB (RP2040)
-and 13.2 KB (i386), mqtt_as 15.4 KB; they do less: MQTT alone, or CoAP without retransmission, de-duplication,
-block-wise and security."""
+messages in CBOR, segmentation, reassembly, aggregation and topics. The object is that Client, with its keys. ".mpy" has
+constants in place (host_tools/setup/constants.py), ".mpy, no lines" is compiled with -O3 besides: tracebacks tell no
+line then; "bundled" has what is always loaded together in one module (host_tools/setup/bundle.py). "frozen" is a
+MicroPython with the modules in it (`make frozen`), so that code and names are no part of the heap; "in ROMFS" are the
+.mpy files in a file system that is executed where it is, for a MicroPython with a partition for it (`mpremote romfs
+deploy`), which need not be built anew for other modules. "As .py" is compiled on the interpreter itself. Modules are
+listed in an order in which each brings only itself; tables of the interpreter that grow in steps (of 4 KB and more)
+fall to whichever module fills them. Quoted, not measured here, from runs of other clients on the same kind of
+interpreter: after import umqtt.simple 4.8 KB, microCoAPy 12.3 KB (RP2040) and 13.2 KB (i386), mqtt_as 15.4 KB; they do
+less: MQTT alone, or CoAP without retransmission, de-duplication, block-wise and security."""
 
 _SCRIPT = Path(__file__).parent / "on_board" / "heap.py"
 _OTHERS = ["socket", "json", "os", "time", "asyncio"]
@@ -47,6 +48,7 @@ _FULL = [
 _LINK = "msgin5g.application_client_udp"
 _APPLICATION_CLIENTS = {"L3": "msgin5g.application_client", "CoAP": "msgin5g.application_client_coap"}
 _HEAP = "512K"
+_NOTHING = Path("/nowhere")
 _DEVICE = {
     "ue_service_id": "ue@bench.example",
     "gateway": "127.0.0.1:5683",
@@ -64,12 +66,14 @@ def measure(_quick: bool, tell: Callable[[str], None]) -> list[dict]:
         "bundled": (board, interpreters.bundled()),
         ".mpy, no lines": (board, interpreters.compiled_without_lines()),
         "as .py": (board, interpreters.FIRMWARE),
+        # Nothing is to be found in the folder, so that all comes out of the ROMFS, or of the program.
+        "in ROMFS": (interpreters.in_rom(board, interpreters.compiled()), _NOTHING),
+        "in ROMFS, bundled": (interpreters.in_rom(board, interpreters.bundled()), _NOTHING),
     }
     if frozen.LAUNCHER.exists():
         tell("building frozen")
-        # Nothing is to be found in the folder, so that all comes out of the program.
-        ways["frozen"] = (frozen.build(), Path("/nowhere"))
-        ways["frozen, bundled"] = (frozen.build(bundled=True), Path("/nowhere"))
+        ways["frozen"] = (frozen.build(), _NOTHING)
+        ways["frozen, bundled"] = (frozen.build(bundled=True), _NOTHING)
     rows: dict[str, dict] = {}
     for name, (program, library) in ways.items():
         tell(name)

@@ -8,6 +8,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from mpremote.romfs import make_romfs
+
 from bench.machine import BUILD, ROOT
 from host_tools.setup import mpy
 
@@ -47,6 +49,27 @@ def application(name: str) -> Path:
     if complaint:
         raise RuntimeError(complaint)
     return folder
+
+
+def in_rom(program: Path, library: Path) -> Path:
+    """A program that finds the modules of a folder in a ROMFS, which is executed where it is.
+
+    Args:
+        program: the interpreter; it is given ``-X heapsize=...`` first.
+        library: folder with the ``msgin5g`` package.
+    """
+    folder = BUILD / "rom" / library.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        image = make_romfs(str(library), mpy_cross=False)
+    (folder / "image.romfs").write_bytes(image)
+    launcher = folder / f"rom-{program.name}"
+    script = ROOT / "bench" / "on_board" / "in_rom.py"
+    launcher.write_text(
+        f'#!/bin/sh\nheap="$2"; shift 2\nexec "{program}" -X "$heap" "{script}" "{folder}/image.romfs" "$@"\n'
+    )
+    launcher.chmod(0o755)
+    return launcher
 
 
 def run(command: list[str], library: Path, *arguments: str, cwd: Path | None = None) -> str:

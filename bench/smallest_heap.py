@@ -42,8 +42,9 @@ def measure(quick: bool, tell: Callable[[str], None]) -> list[dict]:
 
 async def _measure(interpreter: Path, quick: bool, tell: Callable[[str], None]) -> list[dict]:
     ways = {".mpy": (interpreter, interpreters.compiled()), "bundled": (interpreter, interpreters.bundled())}
+    nothing = interpreters.BUILD / "application"
+    ways["in ROMFS, bundled"] = (interpreters.in_rom(interpreter, interpreters.bundled()), nothing)
     if frozen.LAUNCHER.exists():
-        nothing = interpreters.BUILD / "application"
         ways["frozen"] = (frozen.build(), nothing)
         ways["frozen, bundled"] = (frozen.build(bundled=True), nothing)
     application = interpreters.application("exchange")
