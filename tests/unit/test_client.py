@@ -235,11 +235,20 @@ async def test_a_message_for_an_application_server_is_refused():
     assert answer[0].code == wire.NO_SUCH_RECIPIENT and client.store.pending(INBOX, -1, 1) == []
 
 
+class TimeOfDay:
+    # A world by whose time of day clients go.
+    def __enter__(self):
+        world = World()
+        self._own_clock = msgin5g.client.wall_clock
+        msgin5g.client.wall_clock = world.wall_clock
+        return world
+
+    def __exit__(self, *_):
+        msgin5g.client.wall_clock = self._own_clock
+
+
 async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
-    world = World()
-    own_clock = msgin5g.client.wall_clock
-    msgin5g.client.wall_clock = world.wall_clock
-    try:
+    with TimeOfDay() as world:
         FakeServer(world)
         client = Client(
             UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=MemoryStore(2, 16)
@@ -257,15 +266,10 @@ async def test_what_expires_before_it_can_be_sent_is_told_and_makes_room():
         assert long.state == EXPIRED and len(client.store) == 0
         # Nothing is left that would have to be looked at.
         assert client.outbox._expiry_due is None
-    finally:
-        msgin5g.client.wall_clock = own_clock
 
 
 async def test_what_expired_while_the_board_was_off_is_not_sent():
-    world = World()
-    own_clock = msgin5g.client.wall_clock
-    msgin5g.client.wall_clock = world.wall_clock
-    try:
+    with TimeOfDay() as world:
         server = FakeServer(world)
         store = MemoryStore(2, 16)
         first = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"), store=store)
@@ -275,15 +279,10 @@ async def test_what_expired_while_the_board_was_off_is_not_sent():
         await world.run(again.register())
         world.advance(5000)
         assert server.received == [] and len(store) == 0
-    finally:
-        msgin5g.client.wall_clock = own_clock
 
 
 async def test_a_clock_that_was_ahead_for_a_moment_keeps_nothing_back():
-    world = World()
-    own_clock = msgin5g.client.wall_clock
-    msgin5g.client.wall_clock = world.wall_clock
-    try:
+    with TimeOfDay() as world:
         server = FakeServer(world)
         client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
         sent = []
@@ -299,15 +298,10 @@ async def test_a_clock_that_was_ahead_for_a_moment_keeps_nothing_back():
         world.wall -= 3400
         world.advance(5000)
         assert [one.state for one in sent[4:]] == [ACCEPTED] * 2 and len(server.received) == 2
-    finally:
-        msgin5g.client.wall_clock = own_clock
 
 
 async def test_a_clock_that_was_ahead_between_two_looks_keeps_nothing_back():
-    world = World()
-    own_clock = msgin5g.client.wall_clock
-    msgin5g.client.wall_clock = world.wall_clock
-    try:
+    with TimeOfDay() as world:
         server = FakeServer(world)
         client = Client(UE, "server", security=NOT_PROTECTED, link=FakeLink.at(world, "ue"))
         sent = await client.send("soon", application_server=AS, expires_in=1000)
@@ -317,8 +311,6 @@ async def test_a_clock_that_was_ahead_between_two_looks_keeps_nothing_back():
         world.wall -= 3400
         world.advance(5000)
         assert sent.state == ACCEPTED and len(server.received) == 1
-    finally:
-        msgin5g.client.wall_clock = own_clock
 
 
 async def test_a_full_store_does_not_cost_a_message_that_was_received():
